@@ -1,0 +1,25 @@
+//! `count`: events, or the non-null values of a field.
+
+use super::{Accumulate, Function, Operand, Sample, Value};
+
+/// How many.
+#[derive(Clone, Debug, Default)]
+pub struct Count(u64);
+
+impl Accumulate for Count {
+    const FUNCTIONS: &'static [Function<Self>] = &[Function {
+        name: "count",
+        operand: Operand::EventOrValue,
+        summary: "events; with a field, its values that are not null",
+        result: |count| Value::Count(count.0),
+    }];
+
+    #[inline]
+    fn add(&mut self, sample: &Sample<'_>) {
+        self.0 += u64::from(sample.is_present());
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.0 += other.0;
+    }
+}

@@ -1,0 +1,205 @@
+//! `sum` and `avg`: exact for exact numbers, whatever their order (N1).
+//!
+//! Exact numbers are added as integers at the largest scale seen. Where 128 bits do not hold the
+//! sum, what has been added so far moves into a big integer and the addition starts afresh; it is
+//! never turned into a float. `f64` values are added beside, with Neumaier's compensation
+//! (A. Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", 1974).
+
+use super::{Accumulate, Function, Operand, Sample, Value};
+use crate::event::number::{Number, pow10, ratio, ratio_big};
+use num_bigint::BigInt;
+
+/// The sum and count of numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Sum {
+    /// The exact part that is not in `rare`, times `10^scale`.
+    mantissa: i128,
+    /// Most inputs have none of this.
+    rare: Option<Box<Rare>>,
+    count: u64,
+    scale: u8,
+    /// Whether any input was written with a point or an exponent.
+    pointed: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    /// What outgrew 128 bits, times `10^overflow_scale`.
+    overflow: BigInt,
+    overflow_scale: u8,
+    floats: Option<Compensated>,
+}
+
+/// A sum of floats with its running error.
+#[derive(Clone, Copy, Debug, Default)]
+struct Compensated {
+    sum: f64,
+    error: f64,
+}
+
+impl Compensated {
+    fn add(&mut self, value: f64) {
+        let total = self.sum + value;
+        self.error +=
+            if self.sum.abs() >= value.abs() { (self.sum - total) + value } else { (value - total) + self.sum };
+        self.sum = total;
+    }
+
+    fn total(self) -> f64 {
+        self.sum + self.error
+    }
+}
+
+impl Sum {
+    #[inline]
+    fn add_exact(&mut self, mantissa: i128, scale: u8) {
+        let aligned = if scale == self.scale {
+            self.mantissa.checked_add(mantissa)
+        } else {
+            let wider = scale.max(self.scale);
+            let sum = || {
+                let mine = self.mantissa.checked_mul(pow10(wider - self.scale))?;
+                mine.checked_add(mantissa.checked_mul(pow10(wider - scale))?)
+            };
+            let sum = sum();
+            if sum.is_some() {
+                self.scale = wider;
+            }
+            sum
+        };
+        match aligned {
+            Some(sum) => self.mantissa = sum,
+            None => {
+                self.spill(&BigInt::from(self.mantissa), self.scale);
+                (self.mantissa, self.scale) = (mantissa, scale);
+            }
+        }
+    }
+
+    fn spill(&mut self, mantissa: &BigInt, scale: u8) {
+        let rare = self.rare.get_or_insert_default();
+        let wider = scale.max(rare.overflow_scale);
+        rare.overflow *= pow10(wider - rare.overflow_scale);
+        rare.overflow += mantissa * pow10(wider - scale);
+        rare.overflow_scale = wider;
+    }
+
+    fn add_float(&mut self, value: f64) {
+        self.rare.get_or_insert_default().floats.get_or_insert_default().add(value);
+    }
+
+    fn floats(&self) -> Option<f64> {
+        Some(self.rare.as_ref()?.floats?.total())
+    }
+
+    /// The exact part, where 128 bits do not hold it.
+    fn overflowed(&self) -> Option<(BigInt, u8)> {
+        let rare = self.rare.as_ref().filter(|rare| rare.overflow != BigInt::ZERO)?;
+        let wider = self.scale.max(rare.overflow_scale);
+        let sum = &rare.overflow * pow10(wider - rare.overflow_scale)
+            + BigInt::from(self.mantissa) * pow10(wider - self.scale);
+        Some((sum, wider))
+    }
+
+    /// The exact part over `divisor`, rounded once.
+    fn exact_over(&self, divisor: u64) -> f64 {
+        match self.overflowed() {
+            Some((mantissa, scale)) => ratio_big(&mantissa, &(BigInt::from(divisor) * pow10(scale))),
+            None => match pow10(self.scale).checked_mul(i128::from(divisor)) {
+                Some(denominator) => ratio(self.mantissa, denominator),
+                None => ratio_big(&self.mantissa.into(), &(BigInt::from(divisor) * pow10(self.scale))),
+            },
+        }
+    }
+
+    fn sum(&self) -> Value<'_> {
+        let pointed = self.pointed;
+        match (self.count, self.floats(), self.overflowed()) {
+            (0, ..) => Value::Null,
+            (_, Some(floats), _) => Value::float(self.exact_over(1) + floats),
+            (_, None, Some((mantissa, scale))) => match i128::try_from(&mantissa) {
+                Ok(mantissa) => Value::Exact { mantissa, scale, pointed },
+                Err(_) => Value::ExactBig { mantissa, scale, pointed },
+            },
+            (_, None, None) => Value::Exact { mantissa: self.mantissa, scale: self.scale, pointed },
+        }
+    }
+
+    fn avg(&self) -> Value<'_> {
+        match (self.count, self.floats()) {
+            (0, _) => Value::Null,
+            (count, Some(floats)) => Value::float((self.exact_over(1) + floats) / count as f64),
+            (count, None) => Value::float(self.exact_over(count)),
+        }
+    }
+}
+
+impl Accumulate for Sum {
+    const FUNCTIONS: &'static [Function<Self>] = &[
+        Function { name: "sum", operand: Operand::Number, summary: "their sum, exact for decimals", result: Sum::sum },
+        Function { name: "avg", operand: Operand::Number, summary: "their mean", result: Sum::avg },
+    ];
+
+    #[inline]
+    fn add(&mut self, sample: &Sample<'_>) {
+        let Some(number) = sample.number() else { return };
+        self.count += 1;
+        self.pointed |= number.is_pointed();
+        match number {
+            Number::Small { mantissa, scale, .. } => self.add_exact(i128::from(*mantissa), *scale),
+            Number::Wide(wide) => self.add_exact(wide.mantissa, wide.scale),
+            Number::Float(value) => self.add_float(*value),
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.pointed |= other.pointed;
+        self.add_exact(other.mantissa, other.scale);
+        if let Some(rare) = &other.rare {
+            self.spill(&rare.overflow, rare.overflow_scale);
+            if let Some(floats) = rare.floats {
+                self.add_float(floats.sum);
+                self.add_float(floats.error);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Sample, tests::batch};
+    use super::*;
+
+    fn sum_of(text: &str) -> Sum {
+        let batch = batch(text);
+        let mut sum = Sum::default();
+        for index in 0..batch.times.len() {
+            sum.add(&Sample { batch: &batch, index, field: Some(0), arrival: index as u64 });
+        }
+        sum
+    }
+
+    #[test]
+    fn n1_sums_are_exact_and_never_overflow() {
+        let max = i128::MAX;
+        for (text, expected) in [
+            ("0.1 0.2", "Exact { mantissa: 3, scale: 1, pointed: true }".to_owned()),
+            ("1 2", "Exact { mantissa: 3, scale: 0, pointed: false }".to_owned()),
+            (&format!("{max} {max} -{max}"), format!("Exact {{ mantissa: {max}, scale: 0, pointed: false }}")),
+            ("_ _", "Null".to_owned()),
+            ("1e300 1 -1e300", "Float(1.0)".to_owned()),
+            ("1e308 1e308", "Null".to_owned()),
+        ] {
+            assert_eq!(format!("{:?}", sum_of(text).sum()), expected, "{text}");
+        }
+        assert!(matches!(sum_of(&format!("{max} {max}")).sum(), Value::ExactBig { .. }));
+    }
+
+    #[test]
+    fn n1_avg_rounds_the_exact_quotient_once() {
+        for (text, expected) in [("1 2", 1.5), ("0.1 0.2 0.3", 0.2), ("10 _", 10.0), ("1 1 2", 4.0 / 3.0)] {
+            assert!(matches!(sum_of(text).avg(), Value::Float(avg) if avg == expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Flags to configuration: every check that needs more than one flag.
+
+use super::{Flags, LateRuleFlag, OutputTimeFlag, TimeFormatFlag};
+use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
+use crate::engine::trigger::LateRule;
+use crate::engine::{EngineConfig, Limits};
+use crate::error::TIME_FIELDS;
+use crate::event::projection::{Field, Projection};
+use crate::input::reader::ReadOptions;
+use crate::output::{RESERVED, RowFormat, RowShape};
+use crate::time::SECOND;
+use crate::time::format::TimeStyle;
+use crate::time::parse::TimeFormat;
+use crate::window::spec::WindowSpec;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A run as it was asked for, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// What is computed.
+    pub engine: EngineConfig,
+    /// What is wanted of each record.
+    pub projection: Projection,
+    /// Whether the event-time field was given; else the first record decides.
+    pub time_is_given: bool,
+    /// The inputs' names.
+    pub inputs: Vec<String>,
+    /// How they are read.
+    pub read: ReadOptions,
+    /// Number of decoder threads.
+    pub threads: usize,
+    /// Format of rows.
+    pub row_format: RowFormat,
+    /// Columns of rows.
+    pub shape: RowShape,
+    /// Where rows go, if not to stdout.
+    pub output: Option<PathBuf>,
+    /// Where late drops go, if not to stderr.
+    pub late: Option<PathBuf>,
+    /// Where bad records go, if not to stderr.
+    pub bad: Option<PathBuf>,
+    /// Most bad records at the end of input.
+    pub max_bad_share: Option<Share>,
+    /// Most late drops at the end of input.
+    pub max_late_share: Option<Share>,
+    /// Whether to print a summary.
+    pub has_stats: bool,
+    /// Whether to leave out lines for people.
+    pub is_quiet: bool,
+}
+
+/// `N` or `P%`.
+#[derive(Clone, Copy, Debug)]
+pub enum Limit {
+    /// A count, judged as it goes.
+    Count(u64),
+    /// A share, judged at the end.
+    Share(Share),
+}
+
+/// A share in percent.
+#[derive(Clone, Copy, Debug)]
+pub struct Share(f64);
+
+impl Share {
+    /// Whether `count` is a larger share of `whole`.
+    pub fn is_exceeded(self, count: u64, whole: u64) -> bool {
+        count as f64 * 100.0 > self.0 * whole as f64
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Limit, String> {
+        let limit = match text.strip_suffix('%') {
+            Some(share) => share
+                .trim()
+                .parse()
+                .ok()
+                .filter(|share| (0.0..=100.0).contains(share))
+                .map(|share| Limit::Share(Share(share))),
+            None => text.parse().ok().map(Limit::Count),
+        };
+        limit.ok_or_else(|| format!("\"{text}\" is neither a count, such as 10, nor a share from 0% to 100%"))
+    }
+}
+
+impl Limit {
+    fn parts(limit: Option<Limit>) -> (Option<u64>, Option<Share>) {
+        match limit {
+            None => (None, None),
+            Some(Limit::Count(count)) => (Some(count), None),
+            Some(Limit::Share(share)) => (None, Some(share)),
+        }
+    }
+}
+
+/// Bytes read before a block is cut: small enough for blocks and their columns to stay in a core's cache.
+const BLOCK_SIZE: usize = 256 << 10;
+
+impl Config {
+    /// Checks the flags against one another.
+    ///
+    /// # Errors
+    /// A message for people that names the flag.
+    pub(super) fn new(flags: Flags) -> Result<Config, String> {
+        let spec = flags.window.unwrap_or_default();
+        let window = WindowSpec::parse(&spec, flags.offset).map_err(|message| format!("-w: {message}"))?;
+        let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
+        let aggs = if flags.agg.is_empty() { vec!["count".to_owned()] } else { flags.agg };
+        let specs = aggs.iter().map(|agg| AggregateSpec::parse(agg)).collect::<Result<Vec<_>, _>>();
+        let (plan, values) = AggregatePlan::new(&specs.map_err(|message| format!("-a: {message}"))?);
+        let (key_names, key_fields): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+        refuse_equal_columns(&key_names, &plan)?;
+        let (max_bad, max_bad_share) = Limit::parts(flags.max_bad);
+        let (max_late, max_late_share) = Limit::parts(flags.max_late);
+        let time = Field::parse(flags.time.as_deref().unwrap_or(TIME_FIELDS[0]))
+            .map_err(|message| format!("-t: {message}"))?;
+        Ok(Config {
+            shape: RowShape {
+                keys: key_names,
+                plan: plan.clone(),
+                time_style: time_style(flags.output_time),
+                has_replaces: matches!(window, WindowSpec::Sessions(_)),
+            },
+            engine: EngineConfig {
+                window,
+                delay: flags.watermark_delay,
+                lateness: flags.allowed_lateness,
+                late_rule: match flags.late_rule {
+                    LateRuleFlag::Window => LateRule::Window,
+                    LateRuleFlag::Event => LateRule::Event,
+                },
+                plan,
+                limits: Limits { strict: flags.strict, max_bad, max_late },
+            },
+            time_is_given: flags.time.is_some(),
+            projection: Projection { time, time_format: time_format(flags.time_format), keys: key_fields, values },
+            inputs: if flags.files.is_empty() { vec!["-".to_owned()] } else { flags.files },
+            read: ReadOptions { format: flags.input_format.format(), max_line: flags.max_line, block_size: BLOCK_SIZE },
+            threads: flags.threads.map_or_else(all_cores, usize::from),
+            row_format: flags.output_format,
+            output: flags.output,
+            late: flags.late,
+            bad: flags.bad,
+            max_bad_share,
+            max_late_share,
+            has_stats: flags.stats,
+            is_quiet: flags.quiet,
+        })
+    }
+}
+
+fn all_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// `[NAME=]FIELD`; the column is called as the field unless named.
+fn parse_key(text: &str) -> Result<(String, Field), String> {
+    let (name, field) = text.split_once('=').unwrap_or((text, text));
+    if name.is_empty() {
+        return Err(format!("-k: \"{text}\" has an empty name before ="));
+    }
+    let field = Field::parse(field).map_err(|message| format!("-k: {message}"))?;
+    Ok((name.to_owned(), field))
+}
+
+/// Any two equal output columns are a mistake, reserved ones included.
+fn refuse_equal_columns(keys: &[String], plan: &AggregatePlan) -> Result<(), String> {
+    let mut taken: Vec<&str> = RESERVED.to_vec();
+    let keys = keys.iter().map(|name| ("-k", name.as_str()));
+    let columns = plan.columns.iter().map(|column| ("-a", column.name.as_str()));
+    for (flag, name) in keys.chain(columns) {
+        if taken.contains(&name) {
+            let whose = if RESERVED.contains(&name) {
+                "the output has a column of its own called"
+            } else {
+                "two output columns would be called"
+            };
+            let example = if flag == "-k" { format!("-k my_{name}={name}") } else { format!("-a my_{name}=...") };
+            return Err(format!("{flag}: {whose} \"{name}\"; name this one otherwise with NAME=, as in {example}"));
+        }
+        taken.push(name);
+    }
+    Ok(())
+}
+
+fn time_format(flag: TimeFormatFlag) -> TimeFormat {
+    match flag {
+        TimeFormatFlag::Auto => TimeFormat::Auto,
+        TimeFormatFlag::Rfc3339 => TimeFormat::Rfc3339,
+        TimeFormatFlag::S => TimeFormat::Units(SECOND),
+        TimeFormatFlag::Ms => TimeFormat::Units(1_000_000),
+        TimeFormatFlag::Us => TimeFormat::Units(1_000),
+        TimeFormatFlag::Ns => TimeFormat::Units(1),
+    }
+}
+
+fn time_style(flag: OutputTimeFlag) -> TimeStyle {
+    match flag {
+        OutputTimeFlag::Rfc3339 => TimeStyle::Rfc3339,
+        OutputTimeFlag::S => TimeStyle::Units(SECOND),
+        OutputTimeFlag::Ms => TimeStyle::Units(1_000_000),
+        OutputTimeFlag::Us => TimeStyle::Units(1_000),
+        OutputTimeFlag::Ns => TimeStyle::Units(1),
+    }
+}

@@ -1,0 +1,343 @@
+//! The command line: flags as typed. Help, man page and completions come from them.
+
+mod config;
+
+pub use config::{Config, Share};
+
+use crate::input::Format;
+use crate::output::RowFormat;
+use crate::time::Span;
+use crate::window::spec::parse_duration;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  Count requests and find the largest answer per path and hour:
+    streamw access.ndjson -t time -k path -w 1h -d 60s -l 5m -a count -a max:bytes
+
+  Watch a growing log, a row per host every ten seconds:
+    tail -F app.ndjson | streamw -t ts -k host -w 10s -d 2s
+
+  A moving average over two files, as CSV:
+    streamw day1.csv day2.csv -t ts -w sliding:10m/1m -a avg:value -o csv
+";
+
+const ABOUT: &str = "Event-time windows for the shell: group records by when they happened";
+
+const LONG_ABOUT: &str = "\
+Event-time windows for the shell.
+
+streamw reads time-stamped records (NDJSON or CSV), groups them into windows by when they happened, \
+not by when they arrived, and prints a row per key and window. The watermark, the largest event \
+time so far minus -d, says how far time has come: a window is printed when the watermark reaches its end. \
+Records that come later still correct the row, for -l longer; after that they are reported on \
+stderr as late drops, never lost silently.";
+
+/// Everything that can be typed.
+#[derive(Debug, Parser)]
+#[command(name = "streamw", version, about = ABOUT, long_about = LONG_ABOUT, before_long_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, disable_help_subcommand = true)]
+#[command(override_usage = "streamw -w SPEC [OPTIONS] [FILE]...\n       streamw completions SHELL\n       streamw man")]
+struct Line {
+    #[command(subcommand)]
+    auxiliary: Option<Auxiliary>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Auxiliary {
+    /// Print the completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// The flags of a run.
+#[derive(Debug, Args)]
+struct Flags {
+    /// Files to read, one after the other; - or none is stdin
+    #[arg(value_name = "FILE")]
+    files: Vec<String>,
+
+    /// Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m
+    ///
+    /// tumbling:1m or 1m: one after the other. sliding:10m/1m or 10m/1m: ten minutes long, one
+    /// every minute; a slide longer than the size leaves holes. session:30m: as long as a key's events are at most
+    /// that far apart; a session ends after more than 30m of silence. Starts are multiples of the
+    /// size (slide) from 1970-01-01T00:00:00Z. 1w (from Monday), 1mo and 1y are calendar units in UTC.
+    #[arg(short, long, value_name = "SPEC", required = true, help_heading = "Windows")]
+    window: Option<String>,
+
+    /// Shift window starts; may be negative
+    ///
+    /// Must be smaller than the window's slide (its size, if it tumbles).
+    #[arg(long, value_name = "DUR", default_value = "0s", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Windows")]
+    offset: Span,
+
+    /// How far records are out of order: W = largest event time - D
+    ///
+    /// The watermark W says that everything older has probably arrived. It never goes back.
+    #[arg(short = 'd', long, value_name = "DUR", default_value = "0s", value_parser = parse_length_of_time, allow_hyphen_values = true, help_heading = "Windows")]
+    watermark_delay: Span,
+
+    /// How long after its end a window still takes events, measured in W
+    ///
+    /// Each such event prints the window's row again, as a late pane with the next revision.
+    #[arg(short = 'l', long, value_name = "DUR", default_value = "0s", value_parser = parse_length_of_time, allow_hyphen_values = true, help_heading = "Windows")]
+    allowed_lateness: Span,
+
+    /// Which events are too late
+    #[arg(long, value_enum, default_value_t = LateRuleFlag::Window, help_heading = "Windows")]
+    late_rule: LateRuleFlag,
+
+    /// Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]
+    ///
+    /// Without it, the first of these names that the first well-formed record has; said on stderr. A
+    /// field is a top-level name, a dotted path such as http.status, or a JSON Pointer such as /a.b/0.
+    #[arg(short, long, value_name = "FIELD", help_heading = "Fields")]
+    time: Option<String>,
+
+    /// How the event time is written
+    ///
+    /// auto reads, for each value, RFC 3339 and its usual loose spellings (a blank for T, no offset
+    /// meaning UTC, +0100, a comma before the fraction, no seconds, a date alone), and numbers by magnitude:
+    /// below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds.
+    #[arg(long, value_enum, value_name = "F", default_value_t = TimeFormatFlag::Auto, help_heading = "Fields")]
+    time_format: TimeFormatFlag,
+
+    /// Grouping key, repeatable for a composite key
+    ///
+    /// Keys are typed: "1" and 1 are two groups; a missing key is the key null. Rows of a window are
+    /// in order of key: null, false, true, numbers, strings. NAME= names the output column.
+    #[arg(short, long, value_name = "[NAME=]FIELD", help_heading = "Fields")]
+    key: Vec<String>,
+
+    /// Aggregate, repeatable [default: count]
+    #[arg(short, long, value_name = "[NAME=]FUNC[:FIELD]", long_help = aggregates_help(), help_heading = "Fields")]
+    agg: Vec<String>,
+
+    /// Input format; auto goes by the file's extension, then by its first bytes
+    #[arg(short, long, value_enum, value_name = "F", default_value_t = InputFormatFlag::Auto, help_heading = "Input")]
+    input_format: InputFormatFlag,
+
+    /// Longest line in bytes (K, M, G allowed); a longer one is one bad record
+    #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = parse_size, help_heading = "Input")]
+    max_line: usize,
+
+    /// Decoder threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Input")]
+    threads: Option<u16>,
+
+    /// Format of rows
+    #[arg(short, long, value_enum, value_name = "F", default_value_t = RowFormat::Ndjson, help_heading = "Output")]
+    output_format: RowFormat,
+
+    /// Write rows to a file instead of stdout
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+
+    /// How window bounds are written: RFC 3339 in UTC, or numbers
+    #[arg(long, value_enum, value_name = "F", default_value_t = OutputTimeFlag::Rfc3339, help_heading = "Output")]
+    output_time: OutputTimeFlag,
+
+    /// Write late drops to a file instead of stderr
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    late: Option<PathBuf>,
+
+    /// Write bad records to a file instead of stderr
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    bad: Option<PathBuf>,
+
+    /// Print a summary as a JSON line on stderr at the end
+    #[arg(long, help_heading = "Output")]
+    stats: bool,
+
+    /// No lines for people on stderr, but the reason for a failure
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
+
+    /// Stop at the first bad record (exit 1)
+    #[arg(long, help_heading = "Checks")]
+    strict: bool,
+
+    /// Stop after more than N bad records, or fail at the end for more than P% (exit 3)
+    ///
+    /// A share is of all records that are not blank.
+    #[arg(long, value_name = "N|P%", help_heading = "Checks")]
+    max_bad: Option<config::Limit>,
+
+    /// The same for late drops
+    #[arg(long, value_name = "N|P%", help_heading = "Checks")]
+    max_late: Option<config::Limit>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LateRuleFlag {
+    /// those all of whose windows are gone (Flink's rule)
+    Window,
+    /// those older than W minus the allowed lateness, whatever their windows
+    Event,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TimeFormatFlag {
+    /// whatever it looks like, value by value
+    Auto,
+    /// RFC 3339 and nothing else
+    Rfc3339,
+    /// seconds since 1970
+    S,
+    /// milliseconds
+    Ms,
+    /// microseconds
+    Us,
+    /// nanoseconds
+    Ns,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OutputTimeFlag {
+    /// 2026-01-01T00:00:00Z
+    Rfc3339,
+    /// seconds since 1970
+    S,
+    /// milliseconds
+    Ms,
+    /// microseconds
+    Us,
+    /// nanoseconds
+    Ns,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum InputFormatFlag {
+    /// by extension, then by the first bytes, for each file
+    Auto,
+    /// a JSON object a line
+    Ndjson,
+    /// comma-separated values with a header (RFC 4180)
+    Csv,
+}
+
+impl InputFormatFlag {
+    fn format(self) -> Option<Format> {
+        match self {
+            InputFormatFlag::Auto => None,
+            InputFormatFlag::Ndjson => Some(Format::Ndjson),
+            InputFormatFlag::Csv => Some(Format::Csv),
+        }
+    }
+}
+
+fn aggregates_help() -> String {
+    let mut text = "Aggregate, repeatable [default: count]\n\nThe output column is called FUNC_FIELD unless NAME= is given. Null, \
+                    missing and empty values are skipped. Functions:\n"
+        .to_owned();
+    for (.., name, operand, summary) in crate::aggregate::functions() {
+        let call = match operand {
+            crate::aggregate::Operand::EventOrValue => format!("{name}[:FIELD]"),
+            _ => format!("{name}:FIELD"),
+        };
+        text += &format!("  {call:<15} {summary}\n");
+    }
+    text
+}
+
+/// A length of time that may not be negative.
+fn parse_length_of_time(text: &str) -> Result<Span, String> {
+    match parse_duration(text)? {
+        span if span < Span::ZERO => Err(format!("\"{text}\" is negative")),
+        span => Ok(span),
+    }
+}
+
+fn parse_size(text: &str) -> Result<usize, String> {
+    let (number, factor) = match text.strip_suffix(['K', 'M', 'G', 'k', 'm', 'g']) {
+        Some(number) => (
+            number,
+            match text.as_bytes()[number.len()].to_ascii_uppercase() {
+                b'K' => 1 << 10,
+                b'M' => 1 << 20,
+                _ => 1 << 30,
+            },
+        ),
+        None => (text, 1usize),
+    };
+    // Places in a block are 32 bits wide.
+    let size = number
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .filter(|size| (1..=1 << 30).contains(size));
+    size.ok_or_else(|| format!("\"{text}\" is no size from 1 to 1G bytes"))
+}
+
+/// The command for help, completions and the man page.
+pub fn command() -> clap::Command {
+    Line::command()
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    /// A run.
+    Run(Box<Config>),
+    /// Print completions.
+    Completions(Shell),
+    /// Print the man page.
+    Man,
+}
+
+/// What to say instead of doing anything.
+#[derive(Debug)]
+pub struct Answer {
+    /// Ready to be printed.
+    pub text: String,
+    /// A mistake (stderr, exit 2), or what was asked for, such as the help (stdout, exit 0).
+    pub is_error: bool,
+}
+
+/// Reads the arguments, which do not begin with the program's name.
+///
+/// # Errors
+/// What to print, and where.
+pub fn parse(arguments: Vec<OsString>, stdin_is_terminal: bool) -> Result<Command, Answer> {
+    if arguments.is_empty() && stdin_is_terminal {
+        return Err(short_help());
+    }
+    let arguments = std::iter::once(OsString::from("streamw")).chain(arguments);
+    let line = command().try_get_matches_from(arguments).and_then(|matches| Line::from_arg_matches(&matches));
+    let line = line.map_err(|error| Answer { text: reword(&error), is_error: error.use_stderr() })?;
+    match line.auxiliary {
+        Some(Auxiliary::Completions { shell }) => Ok(Command::Completions(shell)),
+        Some(Auxiliary::Man) => Ok(Command::Man),
+        None if line.flags.files.is_empty() && stdin_is_terminal => Err(short_help()),
+        None => match Config::new(line.flags) {
+            Ok(config) => Ok(Command::Run(Box::new(config))),
+            Err(message) => Err(Answer {
+                text: format!("streamw: {}\n", crate::output::text::for_people(&message)),
+                is_error: true,
+            }),
+        },
+    }
+}
+
+fn short_help() -> Answer {
+    Answer { text: command().render_help().to_string(), is_error: true }
+}
+
+/// All lines for people begin alike.
+fn reword(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    match text.strip_prefix("error: ") {
+        Some(rest) => format!("streamw: {rest}"),
+        None => text,
+    }
+}

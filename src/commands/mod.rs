@@ -1,0 +1,4 @@
+//! Auxiliary commands: what the flags' table generates.
+
+pub mod completions;
+pub mod man;

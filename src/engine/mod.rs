@@ -1,0 +1,337 @@
+//! The engine: one event at a time, in order (T2). It does no I/O and looks at no clock: the same
+//! inputs give the same panes.
+
+pub mod keys;
+pub mod pane;
+mod session;
+mod slices;
+mod table;
+mod tree;
+pub mod trigger;
+
+use crate::aggregate::Accumulator;
+use crate::aggregate::plan::AggregatePlan;
+use crate::event::{Aside, BadRecord, EventBatch, Reason};
+use crate::metrics::Counters;
+use crate::time::{Span, Timestamp};
+use crate::window::spec::WindowSpec;
+use keys::Keys;
+use pane::{Emit, LateDrop, RecordRef, Timing};
+use session::SessionStore;
+use slices::SliceStore;
+use std::ops::{ControlFlow, Range};
+use trigger::{LateRule, Trigger};
+
+/// What the engine computes.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The windows (`-w`).
+    pub window: WindowSpec,
+    /// Watermark delay `D` (`-d`).
+    pub delay: Span,
+    /// Allowed lateness `L` (`-l`).
+    pub lateness: Span,
+    /// Which events are too late (`--late-rule`).
+    pub late_rule: LateRule,
+    /// The aggregates (`-a`).
+    pub plan: AggregatePlan,
+    /// When to give up.
+    pub limits: Limits,
+}
+
+/// Counts that stop the run (E1).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// Stop at the first bad record (`--strict`).
+    pub strict: bool,
+    /// Stop at the bad record after so many (`--max-bad N`).
+    pub max_bad: Option<u64>,
+    /// Stop at the late drop after so many (`--max-late N`).
+    pub max_late: Option<u64>,
+}
+
+/// Why a run was stopped before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// `--strict`, and a bad record.
+    Strict,
+    /// `--max-bad`.
+    MaxBad,
+    /// `--max-late`.
+    MaxLate,
+}
+
+/// What comes in, in the order that counts.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Records.
+    Batch(&'a EventBatch),
+    /// No more of them: the watermark becomes infinite (T5).
+    End,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Placement {
+    Added,
+    LateDrop,
+    /// It fell between windows (T6).
+    Unwindowed,
+    /// A bound of its window is beyond the range of time (T1).
+    OutOfRange,
+}
+
+/// One event of a batch.
+#[derive(Clone, Copy)]
+struct Event<'a> {
+    batch: &'a EventBatch,
+    index: usize,
+    time: Timestamp,
+    arrival: u64,
+}
+
+impl<'a> Event<'a> {
+    #[inline]
+    fn key(&self) -> (&'a [u8], u64) {
+        self.batch.keys.get(self.index)
+    }
+
+    #[inline]
+    fn add_to(&self, row: &mut [Accumulator], plan: &AggregatePlan) {
+        plan.add(row, self.batch, self.index, self.arrival);
+    }
+}
+
+/// What the windows need of the engine while they take an event or fire.
+struct Context<'a> {
+    trigger: Trigger,
+    /// `W` as it holds now: before the event while one is added, after it while windows fire.
+    watermark: Timestamp,
+    plan: &'a AggregatePlan,
+    keys: &'a mut Keys,
+    counters: &'a mut Counters,
+    emit: &'a mut dyn Emit,
+}
+
+/// The windows of one kind and their state.
+trait WindowStore {
+    /// Judges an event against the watermark before it, adds it, prints late updates.
+    fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Placement;
+
+    /// Fires and drops what the watermark allows.
+    fn advance(&mut self, cx: &mut Context<'_>);
+
+    /// The watermark from which on [`WindowStore::advance`] has something to do.
+    fn next_advance(&self) -> Timestamp;
+
+    /// Windows, per key, that hold events and have not been printed.
+    fn open_windows(&self) -> u64;
+}
+
+#[derive(Debug)]
+enum Windows {
+    Slices(SliceStore),
+    Sessions(SessionStore),
+}
+
+/// The windows, the watermark and all that is counted.
+#[derive(Debug)]
+pub struct Engine {
+    windows: Windows,
+    progress: Progress,
+}
+
+/// All of the engine but the windows.
+#[derive(Debug)]
+struct Progress {
+    trigger: Trigger,
+    delay: Span,
+    plan: AggregatePlan,
+    limits: Limits,
+    keys: Keys,
+    counters: Counters,
+    watermark: Timestamp,
+    max_event_time: Timestamp,
+    /// The input being read, and its lines before the batch.
+    source: u32,
+    lines: u64,
+}
+
+impl Engine {
+    /// An engine that has seen nothing.
+    pub fn new(config: EngineConfig) -> Engine {
+        let windows = match config.window {
+            WindowSpec::Sliced(assigner) => Windows::Slices(SliceStore::new(assigner)),
+            WindowSpec::Sessions(assigner) => Windows::Sessions(SessionStore::new(assigner)),
+        };
+        let progress = Progress {
+            trigger: Trigger { lateness: config.lateness, rule: config.late_rule },
+            delay: config.delay,
+            plan: config.plan,
+            limits: config.limits,
+            keys: Keys::default(),
+            counters: Counters::default(),
+            watermark: Timestamp::MIN,
+            max_event_time: Timestamp::MIN,
+            source: 0,
+            lines: 0,
+        };
+        Engine { windows, progress }
+    }
+
+    /// Takes one input. Breaks when a limit stops the run; the engine is to be left alone then.
+    pub fn step(&mut self, input: Input<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+        match (&mut self.windows, input) {
+            (Windows::Slices(store), Input::Batch(batch)) => self.progress.batch(store, batch, emit),
+            (Windows::Sessions(store), Input::Batch(batch)) => self.progress.batch(store, batch, emit),
+            (Windows::Slices(store), Input::End) => self.progress.end(store, emit),
+            (Windows::Sessions(store), Input::End) => self.progress.end(store, emit),
+        }
+    }
+
+    /// What has been counted so far.
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.progress.counters.clone();
+        counters.state = self.progress.keys.size;
+        if self.progress.max_event_time > Timestamp::MIN {
+            counters.max_event_time = Some(self.progress.max_event_time);
+            counters.watermark = Some(self.progress.max_event_time.saturating_sub(self.progress.delay));
+        }
+        counters.open_windows = match &self.windows {
+            Windows::Slices(store) => store.open_windows(),
+            Windows::Sessions(store) => store.open_windows(),
+        };
+        counters
+    }
+
+    /// Records taken so far.
+    pub fn records(&self) -> u64 {
+        self.progress.counters.records
+    }
+}
+
+impl Progress {
+    fn batch<S: WindowStore>(&mut self, store: &mut S, batch: &EventBatch, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+        if batch.source.0 != self.source {
+            (self.source, self.lines) = (batch.source.0, 0);
+        }
+        let mut done = 0;
+        for aside in &batch.asides {
+            self.events(store, batch, done..aside.before_event as usize, emit)?;
+            done = aside.before_event as usize;
+            match &aside.aside {
+                Aside::Blank(count) => {
+                    self.counters.blank += u64::from(*count);
+                    self.counters.records += u64::from(*count);
+                }
+                Aside::Header => {
+                    self.counters.headers += 1;
+                    self.counters.records += 1;
+                }
+                Aside::Bad(bad) => self.bad_record(batch, bad, aside.end, emit)?,
+            }
+        }
+        self.events(store, batch, done..batch.times.len(), emit)?;
+        self.counters.bytes += batch.consumed;
+        self.lines += u64::from(batch.lines);
+        ControlFlow::Continue(())
+    }
+
+    fn events<S: WindowStore>(
+        &mut self,
+        store: &mut S,
+        batch: &EventBatch,
+        range: Range<usize>,
+        emit: &mut dyn Emit,
+    ) -> ControlFlow<Stop> {
+        for index in range {
+            let time = batch.times[index];
+            let event = Event { batch, index, time, arrival: self.counters.events };
+            let placement = store.add(&event, &mut self.context(emit));
+            if placement == Placement::OutOfRange {
+                self.out_of_range(&event, emit)?;
+                continue;
+            }
+            self.counters.records += 1;
+            self.counters.events += 1;
+            match placement {
+                Placement::Added => self.counters.added += 1,
+                Placement::LateDrop => self.late_drop(&event, emit)?,
+                Placement::Unwindowed | Placement::OutOfRange => self.counters.unwindowed += 1,
+            }
+            if time > self.max_event_time {
+                self.max_event_time = time;
+                self.watermark = self.watermark.max(time.saturating_sub(self.delay));
+            }
+            if self.watermark >= store.next_advance() {
+                store.advance(&mut self.context(emit));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn context<'a>(&'a mut self, emit: &'a mut dyn Emit) -> Context<'a> {
+        Context {
+            trigger: self.trigger,
+            watermark: self.watermark,
+            plan: &self.plan,
+            keys: &mut self.keys,
+            counters: &mut self.counters,
+            emit,
+        }
+    }
+
+    fn end<S: WindowStore>(&mut self, store: &mut S, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+        self.watermark = Timestamp::MAX;
+        store.advance(&mut self.context(emit));
+        ControlFlow::Continue(())
+    }
+
+    fn record<'a>(&self, batch: &'a EventBatch, span: crate::event::RecordSpan) -> RecordRef<'a> {
+        RecordRef { batch, span, line: self.lines + u64::from(span.line) + 1 }
+    }
+
+    fn late_drop(&mut self, event: &Event<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+        self.counters.late_drops += 1;
+        let span = event.batch.records[event.index];
+        let record = self.record(event.batch, span);
+        emit.late_drop(&LateDrop { record, time: event.time, key: event.key().0, watermark: self.watermark });
+        if self.limits.max_late.is_some_and(|most| self.counters.late_drops > most) {
+            self.counters.bytes += u64::from(span.text.start + span.text.len);
+            return ControlFlow::Break(Stop::MaxLate);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// An event whose window does not fit is a bad record after all (T1).
+    fn out_of_range(&mut self, event: &Event<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+        let span = event.batch.records[event.index];
+        let detail = "a window of this event reaches beyond the years 1677 to 2262".to_owned();
+        let end = u64::from(span.text.start + span.text.len);
+        self.bad_record(event.batch, &BadRecord { span, reason: Reason::Time, detail }, end, emit)
+    }
+
+    fn bad_record(&mut self, batch: &EventBatch, bad: &BadRecord, end: u64, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+        self.counters.bad += 1;
+        self.counters.records += 1;
+        emit.bad_record(self.record(batch, bad.span), bad);
+        let stop = match self.limits {
+            Limits { strict: true, .. } => Stop::Strict,
+            Limits { max_bad: Some(most), .. } if self.counters.bad > most => Stop::MaxBad,
+            _ => return ControlFlow::Continue(()),
+        };
+        self.counters.bytes += end;
+        ControlFlow::Break(stop)
+    }
+}
+
+impl Counters {
+    #[inline]
+    fn count_pane(&mut self, timing: Timing) {
+        self.panes += 1;
+        match timing {
+            Timing::OnTime => self.on_time += 1,
+            Timing::Late => self.late += 1,
+        }
+    }
+}

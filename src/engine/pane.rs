@@ -1,0 +1,83 @@
+//! What leaves the engine: panes, late drops, bad records.
+
+use crate::aggregate::Accumulator;
+use crate::event::{BadRecord, EventBatch, RecordSpan};
+use crate::time::Timestamp;
+use crate::window::Window;
+
+/// When a pane is printed in the life of its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// When the watermark reaches the window's end.
+    OnTime,
+    /// After that, for an event within the allowed lateness.
+    Late,
+}
+
+impl Timing {
+    /// The word in the row.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Timing::OnTime => "on_time",
+            Timing::Late => "late",
+        }
+    }
+}
+
+/// One row to print.
+#[derive(Clone, Copy, Debug)]
+pub struct Pane<'a> {
+    /// The window.
+    pub window: Window,
+    /// The key, encoded as in [`crate::event::key`].
+    pub key: &'a [u8],
+    /// When it is printed.
+    pub timing: Timing,
+    /// 0 for the first pane of this window and key, then 1, 2, …
+    pub revision: u32,
+    /// The accumulators of the row.
+    pub row: &'a [Accumulator],
+    /// Bounds of printed sessions that this one has absorbed or extended, in order (T7).
+    pub replaces: &'a [Window],
+}
+
+/// A record that is reported, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordRef<'a> {
+    /// Its batch.
+    pub batch: &'a EventBatch,
+    /// Where it stands in it.
+    pub span: RecordSpan,
+    /// Its first line, from 1.
+    pub line: u64,
+}
+
+impl RecordRef<'_> {
+    /// Where it begins in its input, in bytes.
+    pub fn offset(&self) -> u64 {
+        self.batch.offset + u64::from(self.span.text.start)
+    }
+}
+
+/// An event all of whose windows are gone (T4).
+#[derive(Clone, Copy, Debug)]
+pub struct LateDrop<'a> {
+    /// The record.
+    pub record: RecordRef<'a>,
+    /// Its event time.
+    pub time: Timestamp,
+    /// Its key, encoded.
+    pub key: &'a [u8],
+    /// The watermark it was judged against.
+    pub watermark: Timestamp,
+}
+
+/// Takes what the engine says, in order. Writing and its errors are the implementor's.
+pub trait Emit {
+    /// A row.
+    fn pane(&mut self, pane: &Pane<'_>);
+    /// A late drop.
+    fn late_drop(&mut self, drop: &LateDrop<'_>);
+    /// A bad record.
+    fn bad_record(&mut self, record: RecordRef<'_>, bad: &BadRecord);
+}

@@ -1,0 +1,281 @@
+//! Sessions: windows that grow and merge as events come (T7).
+
+use super::keys::KeyId;
+use super::pane::{Pane, Timing};
+use super::table::IdMap;
+use super::trigger::Verdict;
+use super::{Context, Event, Placement, WindowStore};
+use crate::aggregate::Accumulator;
+use crate::aggregate::plan::{AggregatePlan, merge_rows};
+use crate::time::Timestamp;
+use crate::window::Window;
+use crate::window::session::Sessions;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// The sessions of all keys.
+#[derive(Debug)]
+pub struct SessionStore {
+    assigner: Sessions,
+    sessions: Vec<Session>,
+    free: Vec<u32>,
+    /// The sessions of each key, by start. They neither overlap nor touch.
+    by_key: IdMap<Vec<u32>>,
+    /// When to look at a session next. A session that has grown is found here too early, never
+    /// too late, and is put back: growing costs nothing.
+    alarms: BinaryHeap<Reverse<Alarm>>,
+    /// Counts alarms.
+    serial: u64,
+    /// Sessions that fire together.
+    firing: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Session {
+    window: Window,
+    key: KeyId,
+    row: Vec<Accumulator>,
+    /// Panes printed under these bounds.
+    revision: u32,
+    /// Printed bounds that it has left behind and not yet listed.
+    replaces: Vec<Window>,
+    /// The alarm that counts; older ones of this place are void.
+    alarm: Option<Alarm>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Alarm {
+    at: Timestamp,
+    session: u32,
+    /// Tells alarms of one place apart, as places are used again.
+    serial: u64,
+}
+
+const SESSION_BYTES: usize = size_of::<Session>() + size_of::<u32>() + size_of::<Alarm>();
+
+fn session_bytes(plan: &AggregatePlan) -> usize {
+    SESSION_BYTES + plan.width() * size_of::<Accumulator>()
+}
+
+impl WindowStore for SessionStore {
+    fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Placement {
+        let Some(own) = self.assigner.window(event.time) else {
+            return Placement::OutOfRange;
+        };
+        if cx.trigger.refuses(event.time, cx.watermark) {
+            return Placement::LateDrop;
+        }
+        let (key, hash) = event.key();
+        let id = cx.keys.intern(key, hash);
+        // Interned ids are forgotten with their last use: hold this one until a session does.
+        cx.keys.hold(id);
+        let placement = self.place(event, own, id, cx);
+        cx.keys.release(id);
+        placement
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        let horizons = cx.trigger.horizons(cx.watermark);
+        while let Some(Reverse(alarm)) = self.alarms.peek().copied()
+            && alarm.at <= cx.watermark
+        {
+            self.alarms.pop();
+            let index = alarm.session;
+            let session = &mut self.sessions[index as usize];
+            if session.alarm != Some(alarm) {
+                continue;
+            }
+            session.alarm = None;
+            match (horizons.verdict(session.window.end), session.revision) {
+                (Verdict::Open, _) => self.set_alarm(index, cx),
+                (_, 0) => self.firing.push(index),
+                (Verdict::Late, _) => self.set_alarm(index, cx),
+                (Verdict::Gone, _) => self.purge(index, cx),
+            }
+        }
+        self.fire(cx);
+    }
+
+    #[inline]
+    fn next_advance(&self) -> Timestamp {
+        self.alarms.peek().map_or(Timestamp::MAX, |Reverse(alarm)| alarm.at)
+    }
+
+    fn open_windows(&self) -> u64 {
+        let live = self.by_key.values().flatten();
+        live.filter(|index| self.sessions[**index as usize].revision == 0).count() as u64
+    }
+}
+
+impl SessionStore {
+    /// A store without sessions.
+    pub fn new(assigner: Sessions) -> SessionStore {
+        SessionStore {
+            assigner,
+            sessions: Vec::new(),
+            free: Vec::new(),
+            by_key: IdMap::default(),
+            alarms: BinaryHeap::new(),
+            serial: 0,
+            firing: Vec::new(),
+        }
+    }
+
+    /// Merges first, then judges the merged session, then adds (T7).
+    fn place(&mut self, event: &Event<'_>, own: Window, id: KeyId, cx: &mut Context<'_>) -> Placement {
+        let touched = self.touched(own, id);
+        let merged = touched.clone().fold(own, |all, place| all.cover(&self.at(id, place).window));
+        let verdict = cx.trigger.horizons(cx.watermark).verdict(merged.end);
+        if verdict == Verdict::Gone {
+            return Placement::LateDrop;
+        }
+        let index =
+            if touched.is_empty() { self.open(own, id, touched.start, cx) } else { self.join(touched, merged, id, cx) };
+        event.add_to(&mut self.sessions[index as usize].row, cx.plan);
+        match verdict {
+            Verdict::Late => self.print(index, Timing::Late, cx),
+            Verdict::Open | Verdict::Gone => {}
+        }
+        self.set_alarm(index, cx);
+        Placement::Added
+    }
+
+    fn at(&self, id: KeyId, place: usize) -> &Session {
+        &self.sessions[self.by_key[&id][place] as usize]
+    }
+
+    /// The places, among the sessions of a key, of those that a window touches; they are
+    /// neighbours. Empty, and where a new one goes, if it touches none.
+    fn touched(&self, own: Window, id: KeyId) -> std::ops::Range<usize> {
+        let Some(sessions) = self.by_key.get(&id) else {
+            return 0..0;
+        };
+        let window = |index: &u32| self.sessions[*index as usize].window;
+        // Both ends are in order, as sessions of a key are apart.
+        let from = sessions.partition_point(|index| window(index).end < own.start);
+        let count = sessions[from..].iter().take_while(|index| window(index).touches(&own)).count();
+        from..from + count
+    }
+
+    fn open(&mut self, window: Window, key: KeyId, place: usize, cx: &mut Context<'_>) -> u32 {
+        let mut row = Vec::with_capacity(cx.plan.width());
+        cx.plan.push_row(&mut row);
+        let session = Session { window, key, row, revision: 0, replaces: Vec::new(), alarm: None };
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.sessions[index as usize] = session;
+                index
+            }
+            None => {
+                self.sessions.push(session);
+                self.sessions.len() as u32 - 1
+            }
+        };
+        cx.keys.hold(key);
+        cx.keys.size.grow(session_bytes(cx.plan));
+        self.by_key.entry(key).or_default().insert(place, index);
+        index
+    }
+
+    /// Makes one session of several neighbours, the earliest, which the others are merged into in order.
+    fn join(&mut self, touched: std::ops::Range<usize>, merged: Window, id: KeyId, cx: &mut Context<'_>) -> u32 {
+        let first = self.by_key[&id][touched.start];
+        if self.sessions[first as usize].window == merged {
+            return first;
+        }
+        let mut replaces = Vec::new();
+        for place in touched.clone() {
+            let session = &mut self.sessions[self.by_key[&id][place] as usize];
+            replaces.append(&mut session.replaces);
+            if session.revision > 0 {
+                replaces.push(session.window);
+            }
+        }
+        let absorbed: Vec<u32> = match self.by_key.get_mut(&id) {
+            Some(sessions) => sessions.drain(touched.start + 1..touched.end).collect(),
+            None => Vec::new(),
+        };
+        for index in absorbed {
+            let row = std::mem::take(&mut self.sessions[index as usize].row);
+            merge_rows(&mut self.sessions[first as usize].row, &row);
+            self.forget(index, cx);
+        }
+        replaces.sort_unstable();
+        let session = &mut self.sessions[first as usize];
+        session.replaces = replaces;
+        session.window = merged;
+        session.revision = 0;
+        first
+    }
+
+    /// Sees to it that a session is looked at when it next fires or goes. An earlier alarm will do.
+    fn set_alarm(&mut self, index: u32, cx: &mut Context<'_>) {
+        let session = &mut self.sessions[index as usize];
+        let end = session.window.end;
+        let at = if session.revision == 0 { end } else { cx.trigger.gone_at(end) };
+        let is_never = session.revision > 0 && at == Timestamp::MAX;
+        if is_never || session.alarm.is_some_and(|alarm| alarm.at <= at) {
+            return;
+        }
+        self.serial += 1;
+        let alarm = Alarm { at, session: index, serial: self.serial };
+        session.alarm = Some(alarm);
+        self.alarms.push(Reverse(alarm));
+    }
+
+    /// Prints the sessions found due, in the order of T9, and drops those that are gone already.
+    fn fire(&mut self, cx: &mut Context<'_>) {
+        let mut firing = std::mem::take(&mut self.firing);
+        let key = |index: u32| cx.keys.bytes(self.sessions[index as usize].key);
+        let window = |index: u32| self.sessions[index as usize].window;
+        firing.sort_unstable_by(|a, b| {
+            let by_window = window(*a).end.cmp(&window(*b).end).then(window(*a).start.cmp(&window(*b).start));
+            by_window.then_with(|| key(*a).cmp(key(*b)))
+        });
+        let horizons = cx.trigger.horizons(cx.watermark);
+        for index in firing.drain(..) {
+            self.print(index, Timing::OnTime, cx);
+            match horizons.verdict(self.sessions[index as usize].window.end) {
+                Verdict::Gone => self.purge(index, cx),
+                Verdict::Open | Verdict::Late => self.set_alarm(index, cx),
+            }
+        }
+        self.firing = firing;
+    }
+
+    fn print(&mut self, index: u32, timing: Timing, cx: &mut Context<'_>) {
+        let session = &mut self.sessions[index as usize];
+        let pane = Pane {
+            window: session.window,
+            key: cx.keys.bytes(session.key),
+            timing,
+            revision: session.revision,
+            row: &session.row,
+            replaces: &session.replaces,
+        };
+        cx.counters.count_pane(timing);
+        cx.emit.pane(&pane);
+        session.revision += 1;
+        session.replaces.clear();
+    }
+
+    fn purge(&mut self, index: u32, cx: &mut Context<'_>) {
+        let key = self.sessions[index as usize].key;
+        if let Some(sessions) = self.by_key.get_mut(&key) {
+            sessions.retain(|other| *other != index);
+            if sessions.is_empty() {
+                self.by_key.remove(&key);
+            }
+        }
+        self.forget(index, cx);
+    }
+
+    fn forget(&mut self, index: u32, cx: &mut Context<'_>) {
+        let session = &mut self.sessions[index as usize];
+        session.alarm = None;
+        session.row = Vec::new();
+        cx.keys.size.shrink(session_bytes(cx.plan));
+        cx.keys.release(session.key);
+        self.free.push(index);
+    }
+}

@@ -1,0 +1,246 @@
+//! Tumbling and sliding windows: an event goes into one slice, a window is read off its slices.
+
+use super::keys::KeyId;
+use super::pane::{Pane, Timing};
+use super::table::IdMap;
+use super::tree::SliceTree;
+use super::{Context, Event, Placement, WindowStore};
+use crate::aggregate::Accumulator;
+use crate::aggregate::plan::merge_rows;
+use crate::time::{Span, Timestamp};
+use crate::window::sliced::{Slice, Sliced};
+use crate::window::{SliceId, WindowId};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The windows of a [`Sliced`] assigner and their state.
+#[derive(Debug)]
+pub struct SliceStore {
+    assigner: Sliced,
+    tree: SliceTree,
+    /// Where the last event fell, and the windows of that slice: most events fall where the last one did.
+    current: Option<(Slice, Range<WindowId>)>,
+    /// The first window that has not fired.
+    unfired: WindowId,
+    /// The first window that is not gone.
+    kept: WindowId,
+    /// Per window that has fired and is kept, how many panes each key has had. Empty without lateness.
+    revisions: BTreeMap<WindowId, IdMap<u32>>,
+    /// The watermark at which the next window fires or goes.
+    next_advance: Timestamp,
+    scratch: Scratch,
+}
+
+/// Memory that is used again for each firing.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// For each key id its row in `cells`, plus 1; 0 for none.
+    row_of: Vec<u32>,
+    ids: Vec<KeyId>,
+    cells: Vec<Accumulator>,
+    order: Vec<(u32, KeyId)>,
+    sorting: Vec<(u64, (u32, KeyId))>,
+}
+
+impl WindowStore for SliceStore {
+    #[inline]
+    fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Placement {
+        let (slice, windows) = match &self.current {
+            Some((slice, windows)) if slice.bounds.start <= event.time && event.time < slice.bounds.end => {
+                (slice.id, windows.clone())
+            }
+            _ => match self.locate(event.time) {
+                Some(found) => found,
+                None => return Placement::OutOfRange,
+            },
+        };
+        if windows.is_empty() {
+            return Placement::Unwindowed;
+        }
+        if cx.trigger.refuses(event.time, cx.watermark) {
+            return Placement::LateDrop;
+        }
+        if windows.start < self.unfired {
+            return self.add_behind(event, slice, windows, cx);
+        }
+        self.add_to_slice(event, slice, cx);
+        Placement::Added
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        let horizons = cx.trigger.horizons(cx.watermark);
+        while let Some(window) = self.next_with_events()
+            && self.assigner.window(window).end <= horizons.fired
+        {
+            self.fire(window, cx);
+            self.unfired = WindowId(window.0 + 1);
+        }
+        self.unfired = self.unfired.max(self.assigner.first_ending_after(horizons.fired));
+        self.kept = self.kept.max(self.assigner.first_ending_after(horizons.gone));
+        self.tree.purge_before(self.assigner.slices(self.kept).start, cx.plan, cx.keys);
+        while let Some(entry) = self.revisions.first_entry()
+            && *entry.key() < self.kept
+        {
+            entry.remove();
+        }
+        let next_fired = self.assigner.window(self.unfired).end;
+        self.next_advance = next_fired.min(cx.trigger.gone_at(self.assigner.window(self.kept).end));
+    }
+
+    #[inline]
+    fn next_advance(&self) -> Timestamp {
+        self.next_advance
+    }
+
+    fn open_windows(&self) -> u64 {
+        // Per key, the windows of its slices are runs in ascending order; count their union.
+        let mut counted_to: IdMap<WindowId> = IdMap::default();
+        let mut open = 0;
+        for (slice, table) in self.tree.slices_from(self.assigner.slices(self.unfired).start) {
+            let windows = self.assigner.windows(SliceId(slice));
+            for id in &table.ids {
+                let from = counted_to.get(id).copied().unwrap_or(windows.start).max(windows.start).max(self.unfired);
+                open += (windows.end.0 - from.0).max(0) as u64;
+                counted_to.insert(*id, windows.end);
+            }
+        }
+        open
+    }
+}
+
+impl SliceStore {
+    /// A store without events, before the first watermark.
+    pub fn new(assigner: Sliced) -> SliceStore {
+        let first = assigner.first_ending_after(Timestamp::MIN);
+        SliceStore {
+            tree: SliceTree::new(assigner.slices_per_window()),
+            assigner,
+            current: None,
+            unfired: first,
+            kept: first,
+            revisions: BTreeMap::new(),
+            next_advance: Timestamp::MIN,
+            scratch: Scratch::default(),
+        }
+    }
+
+    fn locate(&mut self, time: Timestamp) -> Option<(SliceId, Range<WindowId>)> {
+        let slice = self.assigner.slice(time)?;
+        let windows = self.assigner.windows(slice.id);
+        self.current = Some((slice, windows.clone()));
+        Some((slice.id, windows))
+    }
+
+    #[inline]
+    fn add_to_slice(&mut self, event: &Event<'_>, slice: SliceId, cx: &mut Context<'_>) -> KeyId {
+        let (key, hash) = event.key();
+        let id = cx.keys.intern(key, hash);
+        let row = self.tree.slice_mut(slice.0).row_of(id, cx.plan, cx.keys);
+        event.add_to(row, cx.plan);
+        id
+    }
+
+    /// Adds an event to a slice of which a window has fired: the windows that are gone refuse it,
+    /// those that have fired print it at once (T4).
+    #[cold]
+    fn add_behind(
+        &mut self,
+        event: &Event<'_>,
+        slice: SliceId,
+        windows: Range<WindowId>,
+        cx: &mut Context<'_>,
+    ) -> Placement {
+        let live = windows.start.max(self.kept)..windows.end;
+        if live.is_empty() {
+            return Placement::LateDrop;
+        }
+        cx.counters.late_refused += (live.start.0 - windows.start.0) as u64;
+        let id = self.add_to_slice(event, slice, cx);
+        self.tree.refresh_above(slice.0, id, cx.plan, cx.keys);
+        for window in live.start.0..live.end.min(self.unfired).0 {
+            self.print_late(WindowId(window), id, cx);
+        }
+        Placement::Added
+    }
+
+    fn print_late(&mut self, window: WindowId, id: KeyId, cx: &mut Context<'_>) {
+        let cells = &mut self.scratch.cells;
+        cells.clear();
+        cx.plan.push_row(cells);
+        for table in self.tree.tables(self.assigner.slices(window), cx.plan, cx.keys) {
+            if let Some(row) = table.find(id) {
+                merge_rows(cells, table.row(row, cx.plan));
+            }
+        }
+        let revision = self.revisions.entry(window).or_default().entry(id).or_insert(0);
+        let pane = Pane {
+            window: self.assigner.window(window),
+            key: cx.keys.bytes(id),
+            timing: Timing::Late,
+            revision: *revision,
+            row: &self.scratch.cells,
+            replaces: &[],
+        };
+        *revision += 1;
+        cx.counters.count_pane(Timing::Late);
+        cx.emit.pane(&pane);
+    }
+
+    /// The first window that has events and has not fired.
+    fn next_with_events(&self) -> Option<WindowId> {
+        let slice = self.tree.first_from(self.assigner.slices(self.unfired).start)?;
+        Some(self.assigner.windows(SliceId(slice)).start.max(self.unfired))
+    }
+
+    /// Prints a window for each of its keys, in order of key (T3, T9).
+    fn fire(&mut self, window: WindowId, cx: &mut Context<'_>) {
+        let slices = self.assigner.slices(window);
+        if self.assigner.slices_per_window() > 1 {
+            self.gather(slices.clone(), cx);
+        }
+        let scratch = &mut self.scratch;
+        // A window of one slice is read where it lies.
+        let whole = if self.assigner.slices_per_window() > 1 { None } else { self.tree.slice(slices.start) };
+        let ids = whole.map_or(&scratch.ids, |table| &table.ids);
+        scratch.order.clear();
+        scratch.order.extend(ids.iter().enumerate().map(|(row, id)| (row as u32, *id)));
+        cx.keys.sort_by_key(&mut scratch.order, &mut scratch.sorting, |(_, id)| id);
+        let bounds = self.assigner.window(window);
+        let width = cx.plan.width();
+        for (row, id) in &scratch.order {
+            let row = *row as usize;
+            let row = whole.map_or_else(|| &scratch.cells[row * width..][..width], |table| table.row(row, cx.plan));
+            let key = cx.keys.bytes(*id);
+            cx.counters.count_pane(Timing::OnTime);
+            cx.emit.pane(&Pane { window: bounds, key, timing: Timing::OnTime, revision: 0, row, replaces: &[] });
+        }
+        if cx.trigger.lateness > Span::ZERO {
+            self.revisions.insert(window, scratch.order.iter().map(|(_, id)| (*id, 1)).collect());
+        }
+    }
+
+    /// Merges a run of slices into the scratch rows.
+    fn gather(&mut self, slices: Range<i64>, cx: &mut Context<'_>) {
+        let Scratch { row_of, ids, cells, .. } = &mut self.scratch;
+        for id in ids.drain(..) {
+            row_of[id.0 as usize] = 0;
+        }
+        cells.clear();
+        let width = cx.plan.width();
+        let limit = cx.keys.limit();
+        row_of.resize(limit.max(row_of.len()), 0);
+        for table in self.tree.tables(slices, cx.plan, cx.keys) {
+            for (row, id) in table.ids.iter().enumerate() {
+                let from = table.row(row, cx.plan);
+                match row_of[id.0 as usize] {
+                    0 => {
+                        ids.push(*id);
+                        row_of[id.0 as usize] = ids.len() as u32;
+                        cells.extend_from_slice(from);
+                    }
+                    known => merge_rows(&mut cells[(known as usize - 1) * width..][..width], from),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What ends a run, told to the person at the terminal, and the exit codes (E3).
+
+use std::io;
+
+/// Exit status of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// The run failed.
+    Failure,
+    /// The command line makes no sense.
+    Usage,
+    /// A check failed: `--max-bad`, `--max-late`.
+    CheckFailed,
+    /// Stopped by SIGINT or SIGTERM.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 2,
+            Exit::CheckFailed => 3,
+            Exit::Signal(signal) => (128 + signal) as u8,
+        }
+    }
+
+    /// The codes and their meanings, for the man page.
+    pub const TABLE: &'static [(&'static str, &'static str)] = &[
+        ("0", "done; also when the reader of stdout has gone away"),
+        ("1", "the run failed: a file, a column, --strict"),
+        ("2", "the command line makes no sense"),
+        ("3", "a check failed: --max-bad, --max-late"),
+        ("130, 143", "stopped by SIGINT or SIGTERM, after whole lines"),
+    ];
+}
+
+/// What ends a run before its time. Bad records do not: they are data.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A mistake in the flags.
+    #[error("{0}")]
+    Usage(String),
+
+    /// An input or output that cannot be used.
+    #[error("{name}: {}", plain(.source))]
+    File {
+        /// As the user named it.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+
+    /// An input in a format that is not read.
+    #[error("{name}: {what}; try: {remedy}")]
+    Unreadable {
+        /// As the user named it.
+        name: String,
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        remedy: String,
+    },
+
+    /// A CSV header without a column that was asked for (T10).
+    #[error("{source_name} has no column \"{column}\"; {}", columns(.near.as_deref(), .header))]
+    NoColumn {
+        /// The file.
+        source_name: String,
+        /// The column asked for.
+        column: String,
+        /// The likely one.
+        near: Option<String>,
+        /// All of them.
+        header: Vec<String>,
+    },
+
+    /// No field that looks like the event time.
+    #[error("{source_name} has none of the fields {}; name the event time with -t, one of: {}", TIME_FIELDS.join(" "), list(.names))]
+    NoTimeField {
+        /// The file.
+        source_name: String,
+        /// What its first record has.
+        names: Vec<String>,
+    },
+
+    /// A thread or signal that could not be set up.
+    #[error("{what}: {}", plain(.source))]
+    System {
+        /// What was being done.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// The fields tried for the event time without `-t`, in this order.
+pub const TIME_FIELDS: [&str; 7] = ["timestamp", "@timestamp", "time", "ts", "event_time", "datetime", "date"];
+
+impl Error {
+    /// The exit status it leads to.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Error::Usage(_) => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    }
+}
+
+/// Without Rust's "(os error 2)".
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+fn columns(near: Option<&str>, header: &[String]) -> String {
+    match near {
+        Some(near) => format!("near: {near}"),
+        None => format!("it has: {}", list(header)),
+    }
+}
+
+/// The first names of a list, and how many more there are.
+fn list(names: &[String]) -> String {
+    const MOST: usize = 20;
+    let mut text = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(" ");
+    if names.len() > MOST {
+        text += &format!(" and {} more", names.len() - MOST);
+    }
+    text
+}

@@ -1,0 +1,260 @@
+//! What the decoders make and the engine takes: batches of events in columns, and records that
+//! would not decode.
+
+pub mod key;
+pub mod number;
+pub mod projection;
+
+use crate::time::Timestamp;
+use number::Number;
+use std::hash::BuildHasher;
+use std::sync::LazyLock;
+
+/// A place in an input: which one, in the order of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceId(pub u32);
+
+/// A run of bytes in a batch: in its block or, from the block's end on, in its side buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TextSpan {
+    /// First byte.
+    pub start: u32,
+    /// Number of bytes.
+    pub len: u32,
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordSpan {
+    /// Its bytes in the block, without the line end.
+    pub text: TextSpan,
+    /// Lines of the block before it.
+    pub line: u32,
+}
+
+/// A value as it was read, for the aggregates that take any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RawValue {
+    /// Missing, null or an empty cell (N2).
+    #[default]
+    Null,
+    /// A JSON value, as written.
+    Json(TextSpan),
+    /// Text that is not JSON, unescaped: a CSV cell.
+    Text(TextSpan),
+}
+
+/// Why a record is bad: the `reason` of its report (E2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Not a well-formed JSON object.
+    Json,
+    /// Nested deeper than 128.
+    Depth,
+    /// Not UTF-8.
+    Utf8,
+    /// Quoting that RFC 4180 does not know.
+    Quote,
+    /// More or fewer cells than the header.
+    Ragged,
+    /// Longer than `--max-line`.
+    TooLong,
+    /// The event time is missing, unreadable or out of range (T1).
+    Time,
+    /// A key that is an object, an array or an endless number (N4, N6).
+    Key,
+    /// A value that is not a number where one is needed (N3).
+    Value,
+}
+
+impl Reason {
+    /// The word in the report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Json => "json",
+            Reason::Depth => "depth",
+            Reason::Utf8 => "utf8",
+            Reason::Quote => "quote",
+            Reason::Ragged => "ragged",
+            Reason::TooLong => "too_long",
+            Reason::Time => "time",
+            Reason::Key => "key",
+            Reason::Value => "value",
+        }
+    }
+}
+
+/// A record that is no event (E1). It is data: counted and reported, never an error of the program.
+#[derive(Clone, Debug)]
+pub struct BadRecord {
+    /// Where it stands.
+    pub span: RecordSpan,
+    /// What is wrong, as a word.
+    pub reason: Reason,
+    /// What is wrong, for people.
+    pub detail: String,
+}
+
+/// What stands between events: it is counted, and some of it reported, at its place in the order of records.
+#[derive(Clone, Debug)]
+pub enum Aside {
+    /// So many blank lines in a row.
+    Blank(u32),
+    /// A CSV header, the first or a repeated one.
+    Header,
+    /// A record that would not decode.
+    Bad(Box<BadRecord>),
+}
+
+/// An [`Aside`] and its place.
+#[derive(Clone, Debug)]
+pub struct PlacedAside {
+    /// How many events of the batch come before it.
+    pub before_event: u32,
+    /// Where it ends, in bytes of the input from the block's beginning.
+    pub end: u64,
+    /// What it is.
+    pub aside: Aside,
+}
+
+/// The keys of a batch: encoded as in [`key`], hashed, one after the other.
+#[derive(Debug, Default)]
+pub struct KeyColumn {
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+    hashes: Vec<u64>,
+}
+
+/// Seeded anew in each process, so that nobody can prepare keys that collide. No output depends on it.
+static HASHER: LazyLock<foldhash::fast::RandomState> = LazyLock::new(foldhash::fast::RandomState::default);
+
+impl KeyColumn {
+    /// The buffer to append the next key's parts to, before [`KeyColumn::commit`] or [`KeyColumn::discard`].
+    #[inline]
+    pub fn pending(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    fn last_end(&self) -> usize {
+        self.ends.last().map_or(0, |end| *end as usize)
+    }
+
+    /// Ends the key being written.
+    #[inline]
+    pub fn commit(&mut self) {
+        let key = &self.bytes[self.last_end()..];
+        self.hashes.push(HASHER.hash_one(key));
+        self.ends.push(self.bytes.len() as u32);
+    }
+
+    /// Throws away the key being written.
+    pub fn discard(&mut self) {
+        let end = self.last_end();
+        self.bytes.truncate(end);
+    }
+
+    /// The key of event `index` and its hash.
+    #[inline]
+    pub fn get(&self, index: usize) -> (&[u8], u64) {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        (&self.bytes[start..self.ends[index] as usize], self.hashes[index])
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.hashes.clear();
+    }
+}
+
+/// One decoded block: its events in columns, and the block itself, into which spans point.
+#[derive(Debug)]
+pub struct EventBatch {
+    /// The input it was read from.
+    pub source: SourceId,
+    /// Where the block begins in that input, in bytes.
+    pub offset: u64,
+    /// The block.
+    pub bytes: Vec<u8>,
+    /// Text that had to be unescaped; spans from `bytes.len()` on point here.
+    pub unescaped: Vec<u8>,
+    /// Bytes of the input that the block stands for: more than it has where a line was too long to keep.
+    pub consumed: u64,
+    /// Lines that begin in the block.
+    pub lines: u32,
+    /// Event times.
+    pub times: Vec<Timestamp>,
+    /// Where the events' records stand.
+    pub records: Vec<RecordSpan>,
+    /// The events' keys.
+    pub keys: KeyColumn,
+    /// Per field of the plan, its numbers (empty if no aggregate wants them).
+    pub numbers: Vec<Vec<Option<Number>>>,
+    /// Per field of the plan, its values (empty if no aggregate wants them).
+    pub values: Vec<Vec<RawValue>>,
+    /// What stands between the events, in order.
+    pub asides: Vec<PlacedAside>,
+    /// Per named field, whether any record had it.
+    pub seen: Vec<bool>,
+}
+
+impl EventBatch {
+    /// An empty batch for a plan with so many value fields and so many named fields in all.
+    pub fn new(value_fields: usize, named_fields: usize) -> EventBatch {
+        EventBatch {
+            source: SourceId(0),
+            offset: 0,
+            bytes: Vec::new(),
+            unescaped: Vec::new(),
+            consumed: 0,
+            lines: 0,
+            times: Vec::new(),
+            records: Vec::new(),
+            keys: KeyColumn::default(),
+            numbers: vec![Vec::new(); value_fields],
+            values: vec![Vec::new(); value_fields],
+            asides: Vec::new(),
+            seen: vec![false; named_fields],
+        }
+    }
+
+    /// Empties the batch and keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.unescaped.clear();
+        self.consumed = 0;
+        self.lines = 0;
+        self.times.clear();
+        self.records.clear();
+        self.keys.clear();
+        self.numbers.iter_mut().for_each(Vec::clear);
+        self.values.iter_mut().for_each(Vec::clear);
+        self.asides.clear();
+        self.seen.fill(false);
+    }
+
+    /// The bytes that a span points to.
+    #[inline]
+    pub fn text(&self, span: TextSpan) -> &[u8] {
+        let (start, len) = (span.start as usize, span.len as usize);
+        match start.checked_sub(self.bytes.len()) {
+            Some(start) if len > 0 => &self.unescaped[start..start + len],
+            Some(_) => &[],
+            None => &self.bytes[start..start + len],
+        }
+    }
+
+    /// Notes an aside after the events decoded so far. `end` is where it ends in the block.
+    pub fn push_aside(&mut self, aside: Aside, end: u64) {
+        let before_event = self.times.len() as u32;
+        if let (Aside::Blank(more), Some(PlacedAside { before_event: at, end: last, aside: Aside::Blank(count) })) =
+            (&aside, self.asides.last_mut())
+            && *at == before_event
+        {
+            *count += more;
+            *last = end;
+            return;
+        }
+        self.asides.push(PlacedAside { before_event, end, aside });
+    }
+}

@@ -1,0 +1,72 @@
+//! What is wanted of a record: the event time, the keys, the values.
+
+use crate::time::parse::TimeFormat;
+
+/// A field as named on the command line: a top-level name, a dotted path, or a JSON Pointer (RFC 6901).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// As given.
+    pub name: String,
+    /// The path that is looked up if there is no top-level name equal to `name`.
+    pub path: Vec<String>,
+    /// Whether `name` itself may be a top-level name (it may not if it is a pointer).
+    pub is_name: bool,
+}
+
+impl Field {
+    /// Reads a field name.
+    ///
+    /// # Errors
+    /// A message for people, if the name is empty.
+    pub fn parse(name: &str) -> Result<Field, String> {
+        if name.is_empty() {
+            return Err("a field name is missing".into());
+        }
+        Ok(match name.strip_prefix('/') {
+            Some(pointer) => Field {
+                name: name.into(),
+                path: pointer.split('/').map(|token| token.replace("~1", "/").replace("~0", "~")).collect(),
+                is_name: false,
+            },
+            None => Field { name: name.into(), path: name.split('.').map(str::to_owned).collect(), is_name: true },
+        })
+    }
+
+    /// Whether a flat record's column of this name is meant. A pointer means the column it spells
+    /// out, too, so that `/a.b` works in any format.
+    pub fn is_column(&self, column: &str) -> bool {
+        self.name == column || matches!(self.path.as_slice(), [only] if only == column)
+    }
+}
+
+/// A field that aggregates look at, and in which form.
+#[derive(Clone, Debug)]
+pub struct ValueField {
+    /// The field.
+    pub field: Field,
+    /// Whether any aggregate wants numbers: then a value that is none makes a bad record (N3).
+    pub as_number: bool,
+    /// Whether any aggregate wants the value as read.
+    pub as_value: bool,
+}
+
+/// All that is wanted of a record.
+#[derive(Clone, Debug)]
+pub struct Projection {
+    /// The event-time field (`-t`).
+    pub time: Field,
+    /// How it is read.
+    pub time_format: TimeFormat,
+    /// The parts of the key.
+    pub keys: Vec<Field>,
+    /// The fields of aggregates, each once.
+    pub values: Vec<ValueField>,
+}
+
+impl Projection {
+    /// All fields, in the order of [`EventBatch::seen`](super::EventBatch::seen): the time, the
+    /// keys, the values.
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        std::iter::once(&self.time).chain(&self.keys).chain(self.values.iter().map(|value| &value.field))
+    }
+}

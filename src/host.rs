@@ -1,0 +1,132 @@
+//! What a run has around it: streams, and what may interrupt it.
+
+use crate::input::feed::{Feed, FileFeed, Piped};
+use crossbeam_channel::{Receiver, Sender, bounded, never};
+use rustix::event::{PollFd, PollFlags, poll};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// The streams of a run and what may interrupt it.
+pub struct Host {
+    /// Standard input.
+    pub stdin: Box<dyn Feed>,
+    /// Where rows go without `--output`.
+    pub stdout: Box<dyn Write + Send>,
+    /// Where reports go.
+    pub stderr: Box<dyn Write + Send>,
+    /// Whether a person would have to type the input.
+    pub stdin_is_terminal: bool,
+    /// What may interrupt the run.
+    pub interrupts: Interrupts,
+}
+
+/// What may interrupt a run that waits.
+pub struct Interrupts {
+    /// The first signal received; 0 for none. Set the moment it arrives.
+    signal: Arc<AtomicUsize>,
+    /// Speaks when there is a signal, or nobody reads stdout any more.
+    pub wake: Receiver<Wake>,
+}
+
+/// Why a waiting run is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// SIGINT or SIGTERM.
+    Signal,
+    /// The reader of stdout has gone away.
+    StdoutClosed,
+}
+
+impl Interrupts {
+    fn none() -> Interrupts {
+        Interrupts { signal: Arc::default(), wake: never() }
+    }
+
+    /// The signal that asks the run to stop, if any.
+    pub fn signal(&self) -> Option<i32> {
+        match self.signal.load(Ordering::SeqCst) {
+            0 => None,
+            signal => Some(signal as i32),
+        }
+    }
+}
+
+impl Host {
+    /// Streams that are not the process's own, and no interruptions. Each read of `stdin` is taken
+    /// as all there is for the moment.
+    pub fn piped(
+        stdin: impl Read + Send + 'static,
+        stdout: impl Write + Send + 'static,
+        stderr: impl Write + Send + 'static,
+    ) -> Host {
+        Host {
+            stdin: Box::new(Piped(stdin)),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            stdin_is_terminal: false,
+            interrupts: Interrupts::none(),
+        }
+    }
+
+    /// The process's own streams and signals.
+    ///
+    /// # Errors
+    /// If they cannot be had.
+    pub fn process() -> io::Result<Host> {
+        // Plain files: Rust's own stdout flushes at each newline.
+        let own = |fd: io::Result<std::os::fd::OwnedFd>| fd.map(File::from);
+        let stdin = own(io::stdin().as_fd().try_clone_to_owned())?;
+        let stdout = own(io::stdout().as_fd().try_clone_to_owned())?;
+        let stderr = own(io::stderr().as_fd().try_clone_to_owned())?;
+        let (wake_to, wake) = bounded(2);
+        let signal = watch_signals(wake_to.clone())?;
+        watch_reader(stdout.try_clone()?, wake_to)?;
+        Ok(Host {
+            stdin_is_terminal: stdin.is_terminal(),
+            stdin: Box::new(FileFeed::new(stdin)?),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            interrupts: Interrupts { signal, wake },
+        })
+    }
+}
+
+/// How long a run may take to stop after a signal; a reader that takes nothing could hold it for ever.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Notes the first SIGINT or SIGTERM and wakes the run. A second one ends the process at once.
+fn watch_signals(wake: Sender<Wake>) -> io::Result<Arc<AtomicUsize>> {
+    let received = Arc::new(AtomicUsize::new(0));
+    let again = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, again.clone())?;
+        signal_hook::flag::register_usize(signal, received.clone(), signal as usize)?;
+        signal_hook::flag::register(signal, again.clone())?;
+    }
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            // The run may be gone already.
+            let _ = wake.try_send(Wake::Signal);
+            thread::sleep(PATIENCE);
+            std::process::exit(128 + signal);
+        }
+    })?;
+    Ok(received)
+}
+
+/// Wakes the run when nobody reads stdout any more, also if there is nothing to write.
+fn watch_reader(stdout: File, wake: Sender<Wake>) -> io::Result<()> {
+    thread::Builder::new().name("stdout".into()).spawn(move || {
+        let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+        while matches!(poll(&mut fds, None), Err(rustix::io::Errno::INTR)) {}
+        let _ = wake.try_send(Wake::StdoutClosed);
+    })?;
+    Ok(())
+}

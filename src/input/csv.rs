@@ -1,0 +1,233 @@
+//! CSV as RFC 4180 has it: a header, cells in quotes with doubled quotes and newlines inside.
+
+use super::record::{Found, push_event};
+use super::{Decode, Layout, push_bad, too_long};
+use crate::error::Error;
+use crate::event::projection::Projection;
+use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
+use crate::time::parse::DateCache;
+use std::sync::Arc;
+
+const QUOTE: u8 = b'"';
+
+/// Decodes blocks of whole rows of one input.
+pub struct Csv {
+    projection: Arc<Projection>,
+    delimiter: u8,
+    header: Vec<String>,
+    /// Per field, its column.
+    columns: Vec<usize>,
+    /// Whether the header could be taken for an event: its time column is named like a time.
+    reads_as_event: bool,
+    max_line: usize,
+}
+
+/// A cell of the row at hand.
+#[derive(Clone, Copy)]
+struct Cell {
+    /// Without its quotes.
+    span: TextSpan,
+    /// Whether it has doubled quotes.
+    is_doubled: bool,
+}
+
+/// Reads the header row, given without its line end.
+pub fn read_header(row: &[u8], delimiter: u8) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(row);
+    let mut record = csv::ByteRecord::new();
+    match reader.read_byte_record(&mut record) {
+        Ok(true) => record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+impl Csv {
+    /// A decoder for the rows under a header.
+    ///
+    /// # Errors
+    /// A field that the header lacks, with the near miss (T10).
+    pub fn new(
+        projection: Arc<Projection>,
+        header: Vec<String>,
+        delimiter: u8,
+        max_line: usize,
+        source: &str,
+    ) -> Result<Csv, Error> {
+        let column = |field: &crate::event::projection::Field| {
+            let exact = header.iter().position(|column| *column == field.name);
+            exact.or_else(|| header.iter().position(|column| field.is_column(column))).ok_or_else(|| Error::NoColumn {
+                source_name: source.into(),
+                column: field.name.clone(),
+                near: crate::suggest::nearest(&field.name, header.iter().map(String::as_str)).map(str::to_owned),
+                header: header.clone(),
+            })
+        };
+        let columns = projection.fields().map(column).collect::<Result<Vec<usize>, _>>()?;
+        let time_name = columns.first().map_or("", |column| &header[*column]);
+        let reads_as_event = projection.time_format.parse_text(time_name.as_bytes(), &mut DateCache::default()).is_ok();
+        Ok(Csv { projection, delimiter, header, columns, reads_as_event, max_line })
+    }
+
+    /// A decoder for what comes before the header: blank and malformed lines.
+    pub fn headless(projection: Arc<Projection>, delimiter: u8, max_line: usize) -> Csv {
+        Csv { projection, delimiter, header: Vec::new(), columns: Vec::new(), reads_as_event: false, max_line }
+    }
+
+    /// Finds the cells of the row at `start`; says where the next one begins. `None` for quoting
+    /// that RFC 4180 does not know, which the cutter keeps out of blocks.
+    #[inline]
+    fn split(&self, bytes: &[u8], start: usize, cells: &mut Vec<Cell>) -> Option<usize> {
+        cells.clear();
+        let mut at = start;
+        loop {
+            let (cell, end) = if bytes.get(at) == Some(&QUOTE) {
+                let (length, is_doubled) = quoted_length(&bytes[at + 1..])?;
+                (Cell { span: span(at + 1, length), is_doubled }, at + length + 2)
+            } else {
+                let rest = &bytes[at..];
+                let length = memchr::memchr2(self.delimiter, b'\n', rest).unwrap_or(rest.len());
+                let is_last = rest.get(length) != Some(&self.delimiter);
+                let is_cr = is_last && rest[..length].last() == Some(&b'\r');
+                (Cell { span: span(at, length - usize::from(is_cr)), is_doubled: false }, at + length)
+            };
+            cells.push(cell);
+            match &bytes[end..] {
+                [byte, ..] if *byte == self.delimiter => at = end + 1,
+                [b'\n', ..] => return Some(end + 1),
+                [b'\r', b'\n', ..] => return Some(end + 2),
+                [] | [b'\r'] => return Some(bytes.len()),
+                _ => return None,
+            }
+        }
+    }
+
+    fn is_header(&self, batch: &EventBatch, cells: &[Cell]) -> bool {
+        let same = |(cell, name): (&Cell, &String)| match (cell.is_doubled, batch.text(cell.span)) {
+            (false, text) => text == name.as_bytes(),
+            (true, text) => undouble(text).eq(name.bytes()),
+        };
+        cells.len() == self.header.len() && cells.iter().zip(&self.header).all(same)
+    }
+
+    /// Looks up the fields in the cells; doubled quotes are undone in the batch's side buffer.
+    #[inline]
+    fn look_up(&self, batch: &mut EventBatch, cells: &[Cell], fields: &mut [Found]) {
+        for (field, column) in fields.iter_mut().zip(&self.columns) {
+            let Cell { span: text, is_doubled } = cells[*column];
+            let text = if is_doubled {
+                let start = batch.bytes.len() + batch.unescaped.len();
+                batch.unescaped.extend(undouble(&batch.bytes[text.start as usize..][..text.len as usize]));
+                span(start, batch.bytes.len() + batch.unescaped.len() - start)
+            } else {
+                text
+            };
+            *field = Found::Cell(text);
+        }
+    }
+}
+
+fn span(start: usize, len: usize) -> TextSpan {
+    TextSpan { start: start as u32, len: len as u32 }
+}
+
+/// Length of a quoted cell up to its closing quote, and whether quotes are doubled in it.
+#[inline]
+fn quoted_length(bytes: &[u8]) -> Option<(usize, bool)> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr(QUOTE, &bytes[at..])?;
+        if bytes.get(at + 1) != Some(&QUOTE) {
+            return Some((at, at > 0 && memchr::memchr(QUOTE, &bytes[..at]).is_some()));
+        }
+        at += 2;
+    }
+}
+
+/// The bytes of a quoted cell with each doubled quote once.
+fn undouble(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    let mut skip = false;
+    bytes.iter().copied().filter(move |byte| {
+        skip = *byte == QUOTE && !skip;
+        *byte != QUOTE || skip
+    })
+}
+
+impl Decode for Csv {
+    fn decode(&self, layout: &Layout, batch: &mut EventBatch) {
+        let mut cells = Vec::with_capacity(self.header.len());
+        let mut fields = vec![Found::Missing; self.columns.len()];
+        let mut dates = DateCache::default();
+        let mut malformed = layout.malformed.iter().peekable();
+        let mut start = 0;
+        while start < batch.bytes.len() {
+            if let Some(bad) = malformed.next_if(|bad| bad.start <= start) {
+                let record = self.record(batch, start, bad.end);
+                batch.lines += 1;
+                let detail = "a quoted cell does not end as RFC 4180 has it".to_owned();
+                push_bad(batch, record, (Reason::Quote, detail), bad.end as u64);
+                start = bad.end;
+                continue;
+            }
+            let next = match self.split(&batch.bytes, start, &mut cells) {
+                Some(next) => next,
+                None => batch.bytes.len(),
+            };
+            let record = self.record(batch, start, next);
+            let text = batch.text(record.text);
+            let (length, is_blank) = (line_length(&batch.bytes[start..next]), text.iter().all(|b| *b == b' '));
+            batch.lines += 1 + memchr::memchr_iter(b'\n', text).count() as u32;
+            if length > self.max_line {
+                push_bad(batch, record, (Reason::TooLong, too_long(length as u64, self.max_line)), next as u64);
+            } else if is_blank {
+                batch.push_aside(Aside::Blank(1), next as u64);
+            } else if layout.header == Some(start) || self.reads_as_event && self.is_header(batch, &cells) {
+                batch.push_aside(Aside::Header, next as u64);
+            } else {
+                self.row(batch, record, &cells, &mut fields, next, &mut dates);
+            }
+            start = next;
+        }
+    }
+}
+
+/// Bytes of a row without its final newline, as `--max-line` counts them.
+fn line_length(row: &[u8]) -> usize {
+    row.strip_suffix(b"\n").unwrap_or(row).len()
+}
+
+impl Csv {
+    fn record(&self, batch: &EventBatch, start: usize, next: usize) -> RecordSpan {
+        let row = &batch.bytes[start..next];
+        let row = row.strip_suffix(b"\n").unwrap_or(row);
+        let row = row.strip_suffix(b"\r").unwrap_or(row);
+        RecordSpan { text: span(start, row.len()), line: batch.lines }
+    }
+
+    #[inline]
+    fn row(
+        &self,
+        batch: &mut EventBatch,
+        record: RecordSpan,
+        cells: &[Cell],
+        fields: &mut [Found],
+        next: usize,
+        dates: &mut DateCache,
+    ) {
+        let refusal = if cells.len() == self.header.len() {
+            self.look_up(batch, cells, fields);
+            match push_event(batch, &self.projection, fields, record, dates) {
+                Ok(()) => return,
+                Err(refusal) => refusal,
+            }
+        } else {
+            let (cells, columns) = (cells.len(), self.header.len());
+            (Reason::Ragged, format!("{cells} cells, and the header has {columns}"))
+        };
+        // A header is no event but where it reads as one, so it is looked for among the rows that were refused.
+        if self.is_header(batch, cells) {
+            batch.push_aside(Aside::Header, next as u64);
+        } else {
+            push_bad(batch, record, refusal, next as u64);
+        }
+    }
+}

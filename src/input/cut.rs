@@ -1,0 +1,272 @@
+//! Where blocks may be cut: at record ends. A cheap pass, done in order, so that the rest can be
+//! done in parallel. What is found does not depend on how the bytes came in (T9).
+
+use std::ops::Range;
+
+/// What a cutter says of the bytes read so far.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Up to here there are whole records.
+    pub end: usize,
+    /// Lines before `end` that begin a record with malformed quoting; each costs itself only.
+    pub malformed: Vec<Range<usize>>,
+}
+
+/// Finds record ends in a growing buffer that begins with a record.
+pub trait Cutter: Send {
+    /// Looks at the buffer, which begins as at the last call but for what has been
+    /// [taken](Cutter::take) and may have grown. At the end of the input everything is whole.
+    fn cut(&mut self, buffer: &[u8], is_end: bool) -> Cut;
+
+    /// The first `count` bytes have gone.
+    fn take(&mut self, count: usize);
+
+    /// Everything has gone, and what comes next begins a record.
+    fn reset(&mut self);
+}
+
+/// Records are lines.
+#[derive(Debug, Default)]
+pub struct Lines {
+    seen: usize,
+}
+
+impl Cutter for Lines {
+    fn cut(&mut self, buffer: &[u8], is_end: bool) -> Cut {
+        let end = if is_end {
+            buffer.len()
+        } else {
+            memchr::memrchr(b'\n', &buffer[self.seen..]).map_or(0, |at| self.seen + at + 1)
+        };
+        self.seen = buffer.len();
+        Cut { end, malformed: Vec::new() }
+    }
+
+    fn take(&mut self, count: usize) {
+        self.seen -= count;
+    }
+
+    fn reset(&mut self) {
+        self.seen = 0;
+    }
+}
+
+/// Records are CSV rows: a newline inside quotes ends none.
+///
+/// It goes from quote to quote. A quote opens a cell where a cell begins, and is text elsewhere. A
+/// quoted cell that is followed by anything but a delimiter or the row's end, or that does not end
+/// within `max_line` bytes of its row, makes the first line of that row a malformed one, and reading
+/// goes on at the next line.
+#[derive(Debug)]
+pub struct CsvRows {
+    delimiter: u8,
+    max_line: usize,
+    state: State,
+    /// Everything before this has been looked at.
+    at: usize,
+    /// Where the last quoted cell ended, or the buffer's beginning.
+    plain_from: usize,
+    /// Where the row at hand begins, as far as quoted cells have told.
+    row: usize,
+    malformed: Vec<Range<usize>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Plain,
+    Quoted,
+    /// In the first line of a malformed row.
+    Malformed,
+}
+
+impl CsvRows {
+    /// A cutter for rows of cells between these delimiters.
+    pub fn new(delimiter: u8, max_line: usize) -> CsvRows {
+        CsvRows { delimiter, max_line, state: State::Plain, at: 0, plain_from: 0, row: 0, malformed: Vec::new() }
+    }
+
+    /// Goes to the next quote outside of quotes. False when the buffer has no more of them.
+    fn plain(&mut self, buffer: &[u8]) -> bool {
+        let Some(quote) = memchr::memchr(b'"', &buffer[self.at..]).map(|at| self.at + at) else {
+            self.at = buffer.len();
+            return false;
+        };
+        self.at = quote + 1;
+        let opens = match quote.checked_sub(1) {
+            None => true,
+            Some(before) => buffer[before] == self.delimiter || buffer[before] == b'\n',
+        };
+        if opens {
+            self.find_row(buffer, quote);
+            self.state = State::Quoted;
+        }
+        true
+    }
+
+    /// Notes where the row that holds `place` begins. Since `plain_from` there were no quoted cells.
+    fn find_row(&mut self, buffer: &[u8], place: usize) {
+        if let Some(newline) = memchr::memrchr(b'\n', &buffer[self.plain_from..place]) {
+            self.row = self.plain_from + newline + 1;
+        }
+    }
+
+    /// Looks for the end of a quoted cell. False when more bytes are needed to tell.
+    fn quoted(&mut self, buffer: &[u8], is_end: bool) -> bool {
+        let quote = memchr::memchr(b'"', &buffer[self.at..]).map(|at| self.at + at);
+        let seen = quote.unwrap_or(buffer.len());
+        if seen - self.row > self.max_line {
+            self.state = State::Malformed;
+            self.at = self.row;
+            return true;
+        }
+        let Some(quote) = quote else {
+            self.at = buffer.len();
+            if is_end {
+                self.state = State::Malformed;
+                self.at = self.row;
+            }
+            return is_end;
+        };
+        self.at = quote;
+        self.state = match &buffer[quote + 1..] {
+            [] | [b'\r'] if !is_end => return false,
+            [b'"', ..] => {
+                self.at = quote + 2;
+                return true;
+            }
+            [] | [b'\r'] | [b'\n', ..] | [b'\r', b'\n', ..] => State::Plain,
+            [byte, ..] if *byte == self.delimiter => State::Plain,
+            _ => State::Malformed,
+        };
+        if self.state == State::Plain {
+            self.at = quote + 1;
+            self.plain_from = self.at;
+        } else {
+            self.at = self.row;
+        }
+        true
+    }
+
+    /// Looks for the end of a malformed row's first line. False when more bytes are needed.
+    fn malformed(&mut self, buffer: &[u8], is_end: bool) -> bool {
+        let end = match memchr::memchr(b'\n', &buffer[self.at..]) {
+            Some(at) => self.at + at + 1,
+            None if is_end => buffer.len(),
+            None => {
+                self.at = buffer.len();
+                return false;
+            }
+        };
+        self.malformed.push(self.row..end);
+        (self.at, self.plain_from, self.row) = (end, end, end);
+        self.state = State::Plain;
+        end < buffer.len()
+    }
+}
+
+impl Cutter for CsvRows {
+    fn cut(&mut self, buffer: &[u8], is_end: bool) -> Cut {
+        loop {
+            let goes_on = match self.state {
+                State::Plain => self.plain(buffer),
+                State::Quoted => self.quoted(buffer, is_end),
+                State::Malformed => self.malformed(buffer, is_end),
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        if self.state == State::Plain {
+            self.find_row(buffer, buffer.len());
+        }
+        let end = if is_end { buffer.len() } else { self.row };
+        Cut { end, malformed: std::mem::take(&mut self.malformed) }
+    }
+
+    fn take(&mut self, count: usize) {
+        self.at = self.at.saturating_sub(count);
+        self.row = self.row.saturating_sub(count);
+        self.plain_from = self.plain_from.saturating_sub(count);
+    }
+
+    fn reset(&mut self) {
+        *self = CsvRows::new(self.delimiter, self.max_line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `text` in pieces and returns where records were cut and which lines are malformed.
+    fn feed(cutter: &mut dyn Cutter, text: &[u8], piece: usize) -> (Vec<usize>, Vec<Range<usize>>) {
+        let (mut taken, mut filled) = (0, 0);
+        let (mut cuts, mut malformed) = (Vec::new(), Vec::new());
+        loop {
+            filled = (filled + piece).min(text.len());
+            let is_end = filled == text.len();
+            let cut = cutter.cut(&text[taken..filled], is_end);
+            malformed.extend(cut.malformed.iter().map(|line| taken + line.start..taken + line.end));
+            if cut.end > 0 {
+                cutter.take(cut.end);
+                taken += cut.end;
+                cuts.push(taken);
+            }
+            if is_end {
+                return (cuts, malformed);
+            }
+        }
+    }
+
+    const TEXTS: &[(&str, &[&str])] = &[
+        ("a,b\n1,2\n", &[]),
+        ("a,\"b\nc\",d\n1,\"x\"\"\ny\",3\n", &[]),
+        ("1,\"open\n2,b\n3,c\n", &["1,\"open\n"]),
+        ("1,\"a\"b,c\n2,d\n", &["1,\"a\"b,c\n"]),
+        ("1,a\"b,c\"d\n2,d\n", &[]),
+        ("x\n1,\"a,2\n3,\"b\",4\n5,\"c\"\n", &["1,\"a,2\n"]),
+        ("\"a\"\r\n\"b\"\r\n", &[]),
+        ("1,\"a\nb\",\"c\n2,d\n", &["1,\"a\n", "b\",\"c\n"]),
+        ("\"", &["\""]),
+        ("a,\"\"", &[]),
+        ("a,\"\"\"", &["a,\"\"\""]),
+        ("p,q\n\"a long cell\nover lines that goes on and on\",z\nr,s\n", &["\"a long cell\n"]),
+    ];
+
+    #[test]
+    fn a_quote_that_never_closes_costs_its_first_line_only() {
+        for (text, expected) in TEXTS {
+            for piece in 1..=text.len() {
+                let (cuts, malformed) = feed(&mut CsvRows::new(b',', 30), text.as_bytes(), piece);
+                let lines: Vec<_> = malformed.iter().map(|line| &text[line.clone()]).collect();
+                assert_eq!(&lines, expected, "{text:?} in pieces of {piece}");
+                assert_eq!(cuts.last(), Some(&text.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn t9_rows_are_cut_where_no_quote_is_open_whatever_the_pieces() {
+        for (text, _) in TEXTS {
+            // Every row end there is, found a byte at a time; larger pieces cut at some of them.
+            let (every, _) = feed(&mut CsvRows::new(b',', 30), text.as_bytes(), 1);
+            for piece in 2..=text.len() {
+                let (cuts, _) = feed(&mut CsvRows::new(b',', 30), text.as_bytes(), piece);
+                assert!(
+                    cuts.iter().all(|cut| every.contains(cut)),
+                    "{text:?} in pieces of {piece}: {cuts:?} of {every:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_cut_at_the_last_newline() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.cut(b"ab", false).end, 0);
+        assert_eq!(lines.cut(b"ab\nc\nd", false).end, 5);
+        lines.take(5);
+        assert_eq!(lines.cut(b"de", false).end, 0);
+        assert_eq!(lines.cut(b"de", true).end, 2);
+    }
+}

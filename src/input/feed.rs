@@ -1,0 +1,72 @@
+//! Where bytes come from, and whether more are waiting.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
+use std::io::{self, Read};
+
+/// A stream of bytes.
+pub trait Feed: Read + Send {
+    /// Whether a read would return at once. If not, what has been read is processed first.
+    fn is_ready(&self) -> bool;
+
+    /// Whether it may pause: a pipe, a terminal, a socket, but no regular file.
+    fn is_live(&self) -> bool;
+}
+
+/// An opened file, pipe or terminal.
+pub struct FileFeed {
+    file: File,
+    is_live: bool,
+}
+
+impl FileFeed {
+    /// Reads from an open file. A pipe is made to hold more, so that its writer and we take turns
+    /// less often; where that is refused it stays as it is.
+    pub fn new(file: File) -> io::Result<FileFeed> {
+        let is_live = !file.metadata()?.is_file();
+        if is_live {
+            const PIPE_BYTES: usize = 1 << 20;
+            let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_BYTES);
+        }
+        Ok(FileFeed { file, is_live })
+    }
+}
+
+impl Read for FileFeed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Feed for FileFeed {
+    fn is_ready(&self) -> bool {
+        if !self.is_live {
+            return true;
+        }
+        let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
+        matches!(poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(ready) if ready > 0)
+    }
+
+    fn is_live(&self) -> bool {
+        self.is_live
+    }
+}
+
+/// Bytes from anywhere, each read taken as all there is for the moment.
+pub struct Piped<R>(pub R);
+
+impl<R: Read> Read for Piped<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<R: Read + Send> Feed for Piped<R> {
+    fn is_ready(&self) -> bool {
+        false
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}

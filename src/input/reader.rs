@@ -1,0 +1,360 @@
+//! Reads inputs one after the other, finds out what they are, and cuts them into blocks of whole records.
+
+use super::csv::{Csv, read_header};
+use super::cut::{CsvRows, Cutter, Lines};
+use super::feed::Feed;
+use super::ndjson::{Ndjson, first_names};
+use super::pool::{Block, Content, Dealer, Gone, Item};
+use super::{Decode, EXCERPT, Format, Layout};
+use crate::error::{Error, TIME_FIELDS};
+use crate::event::projection::{Field, Projection};
+use crate::event::{EventBatch, SourceId};
+use crossbeam_channel::Receiver;
+use std::io;
+use std::sync::Arc;
+
+/// An opened input.
+pub struct Source {
+    /// As named on the command line; `-` is stdin.
+    pub name: String,
+    /// Its bytes.
+    pub feed: Box<dyn Feed>,
+}
+
+/// How inputs are read.
+#[derive(Clone, Debug)]
+pub struct ReadOptions {
+    /// `None` to find out for each input.
+    pub format: Option<Format>,
+    /// Longest line in bytes, without its end.
+    pub max_line: usize,
+    /// Bytes to read before a block is cut.
+    pub block_size: usize,
+}
+
+/// Bytes asked of a live input at once: what a pipe holds by default.
+const LIVE_READ: usize = 64 << 10;
+
+/// Reads all inputs.
+pub struct Reader {
+    options: ReadOptions,
+    projection: Arc<Projection>,
+    /// Whether the event-time field is settled.
+    time_is_known: bool,
+    spare: Receiver<EventBatch>,
+    dealer: Dealer,
+    names_told: bool,
+}
+
+/// Why reading ended early.
+enum End {
+    /// Nobody takes the blocks.
+    Gone,
+    /// An input cannot be read.
+    Failed(Error),
+}
+
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        End::Gone
+    }
+}
+
+impl Reader {
+    /// A reader that fills spare batches and deals them out. Unless the event-time field was
+    /// given, the first record decides which it is.
+    pub fn new(
+        options: ReadOptions,
+        projection: Projection,
+        time_is_given: bool,
+        spare: Receiver<EventBatch>,
+        dealer: Dealer,
+    ) -> Reader {
+        Reader {
+            options,
+            projection: Arc::new(projection),
+            time_is_known: time_is_given,
+            spare,
+            dealer,
+            names_told: false,
+        }
+    }
+
+    /// Reads the inputs in the order given. What goes wrong is dealt out in its place.
+    pub fn run(mut self, sources: Vec<Source>) {
+        for (index, source) in sources.into_iter().enumerate() {
+            let read = match self.spare.recv() {
+                Ok(batch) => SourceReader::new(SourceId(index as u32), source, batch).read(&mut self),
+                Err(_) => return,
+            };
+            match read {
+                Ok(()) => {}
+                Err(End::Gone) => return,
+                Err(End::Failed(error)) => {
+                    let _ = self.dealer.deal(Item::Failed(error));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Settles which field is the event time, if it was not given, by the names of the first record.
+    fn choose_time(&mut self, names: &[String], source: &str) -> Result<(), End> {
+        if self.time_is_known {
+            return Ok(());
+        }
+        let Some(name) = TIME_FIELDS.into_iter().find(|candidate| names.iter().any(|name| name == candidate)) else {
+            return Err(End::Failed(Error::NoTimeField { source_name: source.into(), names: names.to_vec() }));
+        };
+        let field = Field { name: name.into(), path: vec![name.into()], is_name: true };
+        self.projection = Arc::new(Projection { time: field, ..(*self.projection).clone() });
+        self.time_is_known = true;
+        self.dealer.deal(Item::Note(format!("the event time is \"{name}\" (choose another with -t)")))?;
+        Ok(())
+    }
+}
+
+/// What is known of an input.
+enum Phase {
+    /// Nothing yet.
+    Unknown,
+    /// The format; a CSV header is still to come.
+    Headless(Box<dyn Cutter>),
+    /// All that is needed to cut and decode.
+    Known(Box<dyn Cutter>, Arc<dyn Decode>),
+    /// NDJSON, but no well-formed record has told yet which field is the event time.
+    Timeless(Box<dyn Cutter>),
+}
+
+/// One input being read.
+struct SourceReader {
+    id: SourceId,
+    source: Source,
+    phase: Phase,
+    /// Holds in its bytes what has been read and not yet cut off.
+    batch: EventBatch,
+    /// Where these bytes begin in the input.
+    offset: u64,
+    is_end: bool,
+}
+
+impl SourceReader {
+    fn new(id: SourceId, source: Source, batch: EventBatch) -> SourceReader {
+        SourceReader { id, source, phase: Phase::Unknown, batch, offset: 0, is_end: false }
+    }
+
+    fn read(mut self, reader: &mut Reader) -> Result<(), End> {
+        loop {
+            self.fill(reader.options.block_size)?;
+            if matches!(self.phase, Phase::Unknown) && !self.detect(reader)? {
+                continue;
+            }
+            self.cut(reader)?;
+            self.skip_long_line(reader)?;
+            if self.is_end {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads until there is a block, or until the input pauses or ends.
+    fn fill(&mut self, block_size: usize) -> Result<(), End> {
+        let is_live = self.source.feed.is_live();
+        let goal = (self.batch.bytes.len() + 1).next_multiple_of(block_size);
+        loop {
+            let buffer = &mut self.batch.bytes;
+            let filled = buffer.len();
+            let most = if is_live { LIVE_READ } else { block_size };
+            buffer.resize(goal.min(filled + most), 0);
+            let read = self.source.feed.read(&mut buffer[filled..]);
+            buffer.truncate(filled + *read.as_ref().unwrap_or(&0));
+            match read {
+                Ok(0) => {
+                    self.is_end = true;
+                    return Ok(());
+                }
+                Ok(_) if self.batch.bytes.len() < goal && self.source.feed.is_ready() => {}
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(End::Failed(Error::File { name: self.source.name.clone(), source })),
+            }
+        }
+    }
+
+    /// Finds out the format. False if more bytes are needed.
+    fn detect(&mut self, reader: &Reader) -> Result<bool, End> {
+        let bytes = &self.batch.bytes;
+        const LONGEST_MAGIC: usize = 4;
+        if bytes.len() < LONGEST_MAGIC && !self.is_end {
+            return Ok(false);
+        }
+        self.refuse_by_magic()?;
+        const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+        let mark = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        let first = bytes[mark..].iter().find(|byte| !byte.is_ascii_whitespace());
+        let extension = self.source.name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+        let format = match (reader.options.format, extension.as_deref(), first) {
+            (Some(format), ..) => format,
+            (None, Some("ndjson" | "jsonl" | "json"), _) => Format::Ndjson,
+            (None, Some("csv"), _) => Format::Csv,
+            (None, _, Some(b'{' | b'[')) => Format::Ndjson,
+            (None, _, Some(_)) => Format::Csv,
+            // Nothing but white space reads the same in any format.
+            (None, _, None) if self.is_end || bytes.len() >= LIVE_READ => Format::Ndjson,
+            (None, _, None) => return Ok(false),
+        };
+        self.batch.bytes.drain(..mark);
+        self.offset = mark as u64;
+        self.phase = match format {
+            Format::Csv => Phase::Headless(Box::new(CsvRows::new(b',', reader.options.max_line))),
+            Format::Ndjson => self.ndjson(reader),
+        };
+        Ok(true)
+    }
+
+    fn ndjson(&self, reader: &Reader) -> Phase {
+        if reader.names_told && reader.time_is_known {
+            let decoder = Ndjson::new(reader.projection.clone(), reader.options.max_line);
+            Phase::Known(Box::<Lines>::default(), Arc::new(decoder))
+        } else {
+            Phase::Timeless(Box::<Lines>::default())
+        }
+    }
+
+    fn refuse_by_magic(&self) -> Result<(), End> {
+        let (what, filter) = match self.batch.bytes.as_slice() {
+            [0x1F, 0x8B, ..] => ("gzip-compressed", "zcat"),
+            [0x28, 0xB5, 0x2F, 0xFD, ..] => ("zstd-compressed", "zstdcat"),
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => ("UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
+            _ => return Ok(()),
+        };
+        let name = self.source.name.clone();
+        let remedy = if name == "-" {
+            format!("... | {filter} | streamw ...")
+        } else {
+            format!("{filter} {name} | streamw ...")
+        };
+        Err(End::Failed(Error::Unreadable { name, what, remedy }))
+    }
+
+    /// Cuts off whole records and deals them out.
+    fn cut(&mut self, reader: &mut Reader) -> Result<(), End> {
+        let (Phase::Headless(cutter) | Phase::Timeless(cutter) | Phase::Known(cutter, _)) = &mut self.phase else {
+            return Ok(());
+        };
+        let cut = cutter.cut(&self.batch.bytes, self.is_end);
+        if cut.end == 0 {
+            return Ok(());
+        }
+        cutter.take(cut.end);
+        let mut layout = Layout { malformed: cut.malformed, ..Layout::default() };
+        let decoder = self.decoder(reader, cut.end, &mut layout)?;
+        let tail = self.next_batch(reader, cut.end)?;
+        self.deal(reader, tail, cut.end as u64, Content::Records(layout, decoder))
+    }
+
+    /// The decoder for the records up to `end`, which may have to tell first how to read them.
+    fn decoder(&mut self, reader: &mut Reader, end: usize, layout: &mut Layout) -> Result<Arc<dyn Decode>, End> {
+        let max_line = reader.options.max_line;
+        let bytes = &self.batch.bytes[..end];
+        let decoder: Arc<dyn Decode> = match &self.phase {
+            Phase::Known(_, decoder) => return Ok(decoder.clone()),
+            Phase::Unknown => unreachable!("blocks are cut once the format is known"),
+            Phase::Timeless(_) => match first_names(bytes, max_line) {
+                Some(names) => {
+                    reader.choose_time(&names, &self.source.name)?;
+                    if !reader.names_told {
+                        reader.names_told = true;
+                        reader.dealer.deal(Item::Names(names))?;
+                    }
+                    Arc::new(Ndjson::new(reader.projection.clone(), max_line))
+                }
+                // All records here are bad, whatever they are read for.
+                None => return Ok(Arc::new(Ndjson::new(reader.projection.clone(), max_line))),
+            },
+            Phase::Headless(_) => {
+                let Some(header) = find_header(bytes, layout) else {
+                    return Ok(Arc::new(Csv::headless(reader.projection.clone(), b',', max_line)));
+                };
+                let names = read_header(&bytes[header..], b',');
+                layout.header = Some(header);
+                reader.choose_time(&names, &self.source.name)?;
+                Arc::new(Csv::new(reader.projection.clone(), names, b',', max_line, &self.source.name)?)
+            }
+        };
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Unknown) {
+            Phase::Headless(cutter) | Phase::Timeless(cutter) | Phase::Known(cutter, _) => {
+                Phase::Known(cutter, decoder.clone())
+            }
+            Phase::Unknown => Phase::Unknown,
+        };
+        Ok(decoder)
+    }
+
+    /// Leaves the first `end` bytes in the batch at hand and takes a new one with the rest.
+    fn next_batch(&mut self, reader: &Reader, end: usize) -> Result<EventBatch, End> {
+        let mut next = reader.spare.recv().map_err(|_| Gone)?;
+        next.bytes.extend_from_slice(&self.batch.bytes[end..]);
+        self.batch.bytes.truncate(end);
+        Ok(std::mem::replace(&mut self.batch, next))
+    }
+
+    fn deal(&mut self, reader: &mut Reader, mut batch: EventBatch, consumed: u64, content: Content) -> Result<(), End> {
+        batch.source = self.id;
+        batch.offset = self.offset;
+        batch.consumed = consumed;
+        self.offset += consumed;
+        Ok(reader.dealer.deal(Item::Records(Block { batch, content }))?)
+    }
+
+    /// If what is left is the beginning of a line that is too long, reads to its end in constant memory.
+    fn skip_long_line(&mut self, reader: &mut Reader) -> Result<(), End> {
+        let max_line = reader.options.max_line;
+        if self.batch.bytes.len() <= max_line || memchr::memchr(b'\n', &self.batch.bytes).is_some() {
+            return Ok(());
+        }
+        let mut length = self.batch.bytes.len() as u64;
+        self.batch.bytes.truncate(EXCERPT);
+        let mut line = self.next_batch(reader, EXCERPT)?;
+        line.bytes.truncate(EXCERPT);
+        let mut end_of_line = None;
+        while !self.is_end && end_of_line.is_none() {
+            self.batch.bytes.clear();
+            self.fill(reader.options.block_size)?;
+            end_of_line = memchr::memchr(b'\n', &self.batch.bytes);
+            length += end_of_line.unwrap_or(self.batch.bytes.len()) as u64;
+        }
+        let newline = end_of_line.map_or(self.batch.bytes.len(), |at| at + 1);
+        self.batch.bytes.drain(..newline);
+        let consumed = length + u64::from(end_of_line.is_some());
+        if let Phase::Headless(cutter) | Phase::Timeless(cutter) | Phase::Known(cutter, _) = &mut self.phase {
+            cutter.reset();
+        }
+        self.deal(reader, line, consumed, Content::LongLine { length, max_line })?;
+        // What came after the line may hold whole records already, or end here.
+        self.cut(reader)
+    }
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        End::Failed(error)
+    }
+}
+
+/// Where the header row begins: the first that is not blank and whose quoting is well-formed.
+fn find_header(bytes: &[u8], layout: &Layout) -> Option<usize> {
+    let mut start = 0;
+    while start < bytes.len() {
+        if let Some(bad) = layout.malformed.iter().find(|bad| bad.start == start) {
+            start = bad.end;
+            continue;
+        }
+        let line = bytes[start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+        if line.iter().any(|byte| !matches!(byte, b' ' | b'\r')) {
+            return Some(start);
+        }
+        start += line.len() + 1;
+    }
+    None
+}

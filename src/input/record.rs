@@ -1,0 +1,212 @@
+//! From the fields found in a record to an event in a batch; the same for every format.
+
+use super::json;
+use crate::event::number::Number;
+use crate::event::projection::Projection;
+use crate::event::{EventBatch, RawValue, Reason, RecordSpan, TextSpan, key};
+use crate::time::Timestamp;
+use crate::time::parse::{BadTime, DateCache};
+
+/// What a record has for a field. Spans are those of [`EventBatch::text`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Found {
+    /// The record does not have the field.
+    #[default]
+    Missing,
+    /// JSON `null`.
+    Null,
+    /// JSON `true` or `false`.
+    Bool(bool, TextSpan),
+    /// A JSON number.
+    Number(TextSpan),
+    /// A JSON string without escapes, between its quotes.
+    Text(TextSpan),
+    /// A JSON string with escapes, between its quotes.
+    Escaped(TextSpan),
+    /// A JSON object or array.
+    Container(TextSpan),
+    /// The text of a cell.
+    Cell(TextSpan),
+}
+
+/// Why a record is bad.
+pub type Refusal = (Reason, String);
+
+/// Adds an event whose fields are given in the order of [`Projection::fields`].
+///
+/// # Errors
+/// Why the record is bad; the batch is then as it was before.
+#[inline]
+pub fn push_event(
+    batch: &mut EventBatch,
+    projection: &Projection,
+    fields: &[Found],
+    record: RecordSpan,
+    dates: &mut DateCache,
+) -> Result<(), Refusal> {
+    for (seen, found) in batch.seen.iter_mut().zip(fields) {
+        *seen |= *found != Found::Missing;
+    }
+    let (keys_from, values_from) = (1, 1 + projection.keys.len());
+    let time = read_time(batch, projection, fields[0], dates)?;
+    for (found, field) in fields[keys_from..values_from].iter().zip(&projection.keys) {
+        if let Err(refusal) = push_key_part(batch, *found, &field.name) {
+            batch.keys.discard();
+            return Err(refusal);
+        }
+    }
+    for index in 0..projection.values.len() {
+        if let Err(refusal) = push_value(batch, projection, index, fields[values_from + index]) {
+            batch.keys.discard();
+            let events = batch.times.len();
+            batch.numbers.iter_mut().for_each(|column| column.truncate(events));
+            batch.values.iter_mut().for_each(|column| column.truncate(events));
+            return Err(refusal);
+        }
+    }
+    batch.keys.commit();
+    batch.times.push(time);
+    batch.records.push(record);
+    Ok(())
+}
+
+fn read_time(
+    batch: &EventBatch,
+    projection: &Projection,
+    found: Found,
+    dates: &mut DateCache,
+) -> Result<Timestamp, Refusal> {
+    let format = projection.time_format;
+    let read = match found {
+        Found::Text(span) | Found::Cell(span) => format.parse_text(batch.text(span), dates),
+        Found::Number(span) => format.parse_number(batch.text(span)),
+        Found::Escaped(span) => match json::unescape(batch.text(span)) {
+            Some(text) => format.parse_text(text.as_bytes(), dates),
+            None => Err(BadTime::Unreadable),
+        },
+        Found::Missing | Found::Null | Found::Bool(..) | Found::Container(_) => Err(BadTime::Unreadable),
+    };
+    read.map_err(|bad| {
+        (Reason::Time, format!("event time {}", describe(batch, &projection.time.name, found, bad.reason())))
+    })
+}
+
+#[inline]
+fn push_key_part(batch: &mut EventBatch, found: Found, name: &str) -> Result<(), Refusal> {
+    let EventBatch { keys, bytes, unescaped, .. } = batch;
+    let key = keys.pending();
+    match found {
+        Found::Missing | Found::Null => key::push_null(key),
+        Found::Bool(value, _) => key::push_bool(key, value),
+        // JSON text has been checked to be UTF-8.
+        Found::Text(span) => key::push_text(key, slice(bytes, unescaped, span)),
+        Found::Cell(span) => match slice(bytes, unescaped, span) {
+            [] => key::push_null(key),
+            text if std::str::from_utf8(text).is_ok() => key::push_text(key, text),
+            _ => return Err((Reason::Utf8, format!("key \"{name}\" is not UTF-8"))),
+        },
+        Found::Number(span) => {
+            if !key::push_number(key, slice(bytes, unescaped, span)) {
+                return Err((Reason::Key, format!("key \"{name}\" is a number too long to compare")));
+            }
+        }
+        Found::Escaped(span) => match json::unescape(slice(bytes, unescaped, span)) {
+            Some(text) => key::push_text(key, text.as_bytes()),
+            None => {
+                return Err((Reason::Key, format!("key \"{name}\" has half a surrogate pair, which is no character")));
+            }
+        },
+        Found::Container(_) => {
+            return Err((Reason::Key, format!("key \"{name}\" is an object or an array")));
+        }
+    }
+    Ok(())
+}
+
+/// As [`EventBatch::text`], where only the buffers are at hand.
+#[inline]
+fn slice<'a>(bytes: &'a [u8], unescaped: &'a [u8], span: TextSpan) -> &'a [u8] {
+    let (start, len) = (span.start as usize, span.len as usize);
+    if start < bytes.len() || len == 0 {
+        &bytes[start.min(bytes.len())..][..len]
+    } else {
+        &unescaped[start - bytes.len()..][..len]
+    }
+}
+
+#[inline]
+fn push_value(batch: &mut EventBatch, projection: &Projection, index: usize, found: Found) -> Result<(), Refusal> {
+    let wanted = &projection.values[index];
+    let is_null = match found {
+        Found::Missing | Found::Null => true,
+        Found::Cell(span) => span.len == 0,
+        _ => false,
+    };
+    if wanted.as_number {
+        let number = if is_null { None } else { Some(read_number(batch, found, &wanted.field.name)?) };
+        batch.numbers[index].push(number);
+    }
+    if wanted.as_value {
+        let value = if is_null { RawValue::Null } else { raw_value(batch, found, &wanted.field.name)? };
+        batch.values[index].push(value);
+    }
+    Ok(())
+}
+
+#[inline]
+fn read_number(batch: &EventBatch, found: Found, name: &str) -> Result<Number, Refusal> {
+    let number = match found {
+        Found::Number(span) | Found::Text(span) | Found::Cell(span) => Number::parse(batch.text(span)),
+        Found::Escaped(span) => json::unescape(batch.text(span)).and_then(|text| Number::parse(text.as_bytes())),
+        Found::Missing | Found::Null | Found::Bool(..) | Found::Container(_) => None,
+    };
+    number.ok_or_else(|| (Reason::Value, describe(batch, name, found, "is not a finite number")))
+}
+
+fn raw_value(batch: &EventBatch, found: Found, name: &str) -> Result<RawValue, Refusal> {
+    Ok(match found {
+        Found::Missing | Found::Null => RawValue::Null,
+        Found::Bool(_, span) | Found::Number(span) | Found::Container(span) => RawValue::Json(span),
+        // With the quotes around it.
+        Found::Text(span) | Found::Escaped(span) => {
+            RawValue::Json(TextSpan { start: span.start - 1, len: span.len + 2 })
+        }
+        Found::Cell(span) => {
+            let cell = batch.text(span);
+            if json::is_number(cell) {
+                RawValue::Json(span)
+            } else if std::str::from_utf8(cell).is_ok() {
+                RawValue::Text(span)
+            } else {
+                return Err((Reason::Utf8, format!("\"{name}\" is not UTF-8")));
+            }
+        }
+    })
+}
+
+/// `"ts" = "yesterday" is not a time`, and the like.
+#[cold]
+fn describe(batch: &EventBatch, name: &str, found: Found, fault: &str) -> String {
+    let text = |span| excerpt(batch.text(span));
+    match found {
+        Found::Missing => format!("\"{name}\" is missing"),
+        Found::Null => format!("\"{name}\" is null"),
+        Found::Cell(span) if span.len == 0 => format!("\"{name}\" is empty"),
+        Found::Bool(value, _) => format!("\"{name}\" = {value} {fault}"),
+        Found::Container(_) => format!("\"{name}\" is an object or an array"),
+        Found::Number(span) => format!("\"{name}\" = {} {fault}", text(span)),
+        Found::Text(span) | Found::Escaped(span) | Found::Cell(span) => {
+            format!("\"{name}\" = \"{}\" {fault}", text(span))
+        }
+    }
+}
+
+/// The beginning of a text, for messages.
+pub fn excerpt(bytes: &[u8]) -> String {
+    const MOST: usize = 60;
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MOST)]);
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.into_owned(),
+    }
+}

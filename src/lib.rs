@@ -1,0 +1,48 @@
+//! streamw: event-time windows for the shell.
+//!
+//! # The way of a record
+//!
+//! ```text
+//! bytes ── reader ──▶ Block ── pool: n × Decode ──▶ EventBatch ── in order ──▶ Engine::step
+//!          cuts at    (whole   finds the fields     (columns)                  │ assigner → slice or session
+//!          record      records) in the bytes                                   │ trigger  → open, late, gone
+//!          ends                                                                │ accumulators add, merge
+//!                                                                              ▼
+//!                         stdout, --output ◀── Encoder ◀── Pane ◀── Emit ──▶ late drops, bad records ──▶ stderr
+//! ```
+//!
+//! Cutting is sequential and cheap; decoding is parallel; the engine is one thread and takes the
+//! batches in the order of their blocks. So the same input gives the same bytes for any number of
+//! threads and any size of reads (T9). Batches go round: the reader fills one, a decoder and the engine
+//! use it, and it comes back. Their number is fixed, which bounds memory and slows the input down
+//! to the speed of whoever reads the output.
+//!
+//! # Who may know whom
+//!
+//! Each floor knows only the floors below it.
+//!
+//! ```text
+//! 4  main → host, run, commands, error          joins the parts
+//! 3  cli      input      output                 words, bytes, threads: they do not know one another
+//! 2  engine                                     pure: same inputs, same panes; no clock, no I/O
+//! 1  window   aggregate                         pure
+//! 0  time     event      metrics     suggest    pure
+//! ```
+//!
+//! Rule numbers in comments (T2, N1, E3, …) are those of the project's contract; the README says
+//! in plain words what they demand.
+
+pub mod aggregate;
+pub mod cli;
+pub mod commands;
+pub mod engine;
+pub mod error;
+pub mod event;
+pub mod host;
+pub mod input;
+pub mod metrics;
+pub mod output;
+pub mod run;
+pub mod suggest;
+pub mod time;
+pub mod window;

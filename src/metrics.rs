@@ -1,0 +1,68 @@
+//! Counters: plain numbers that add up. Who prints them is not their business.
+
+use crate::time::Timestamp;
+
+/// What happened so far.
+///
+/// Three sums hold at any moment: `records = blank + headers + bad + events`,
+/// `events = added + late_drops + unwindowed`, `panes = on_time + late`.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// Records taken: lines of NDJSON, rows of CSV.
+    pub records: u64,
+    /// Blank lines.
+    pub blank: u64,
+    /// CSV headers, the first of each file and repeated ones.
+    pub headers: u64,
+    /// Bad records (E1).
+    pub bad: u64,
+    /// Records whose time, key and values were read.
+    pub events: u64,
+    /// Events added to at least one window.
+    pub added: u64,
+    /// Events all of whose windows were gone (T4).
+    pub late_drops: u64,
+    /// Events that belong to no window, because the slide is larger than the size (T6).
+    pub unwindowed: u64,
+    /// Pairs of an added event and one of its windows that was gone (T4).
+    pub late_refused: u64,
+    /// Rows printed.
+    pub panes: u64,
+    /// Of them, on time.
+    pub on_time: u64,
+    /// Of them, late.
+    pub late: u64,
+    /// Bytes of the records taken.
+    pub bytes: u64,
+    /// The watermark; `None` before the first event.
+    pub watermark: Option<Timestamp>,
+    /// The largest event time.
+    pub max_event_time: Option<Timestamp>,
+    /// Windows, per key, that hold events and have not been printed.
+    pub open_windows: u64,
+    /// Size of the windows' state.
+    pub state: StateSize,
+}
+
+/// Bytes held for windows and keys, and the most there were at any moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StateSize {
+    /// Now.
+    pub bytes: u64,
+    /// At the most.
+    pub peak: u64,
+}
+
+impl StateSize {
+    /// More state.
+    #[inline]
+    pub fn grow(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        self.peak = self.peak.max(self.bytes);
+    }
+
+    /// Less state.
+    pub fn shrink(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes as u64);
+    }
+}

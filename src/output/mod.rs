@@ -1,0 +1,66 @@
+//! Rows and reports to where they go. Knows no windows: it writes what the engine says, in order.
+
+mod csv;
+mod ndjson;
+pub mod side;
+pub mod sink;
+pub mod text;
+
+use crate::aggregate::plan::AggregatePlan;
+use crate::engine::pane::Pane;
+use crate::time::format::TimeStyle;
+
+/// A format of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum RowFormat {
+    /// a JSON object a line
+    Ndjson,
+    /// comma-separated values with a header (RFC 4180)
+    Csv,
+}
+
+/// What is known of all rows beforehand.
+#[derive(Clone, Debug)]
+pub struct RowShape {
+    /// Names of the key columns.
+    pub keys: Vec<String>,
+    /// The aggregate columns.
+    pub plan: AggregatePlan,
+    /// How window bounds are written.
+    pub time_style: TimeStyle,
+    /// Whether rows can replace others (sessions).
+    pub has_replaces: bool,
+}
+
+/// Names of columns that every row has, or may have; no key or aggregate can be called so.
+pub const RESERVED: [&str; 10] = [
+    "window",
+    "window_start",
+    "window_end",
+    "pane",
+    "revision",
+    "replaces",
+    "seq",
+    "partial",
+    "first_time",
+    "last_time",
+];
+
+/// Writes panes in some format.
+pub trait Encoder: Send {
+    /// What comes before the first row.
+    fn header(&mut self, out: &mut Vec<u8>);
+
+    /// A row.
+    fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>);
+}
+
+impl RowFormat {
+    /// The encoder for rows of a shape.
+    pub fn encoder(self, shape: RowShape) -> Box<dyn Encoder> {
+        match self {
+            RowFormat::Ndjson => Box::new(ndjson::Ndjson::new(shape)),
+            RowFormat::Csv => Box::new(csv::Csv::new(shape)),
+        }
+    }
+}

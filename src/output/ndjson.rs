@@ -1,0 +1,87 @@
+//! Rows as NDJSON.
+
+use super::text::{json_key_part, json_string, json_time, json_value};
+use super::{Encoder, RowShape};
+use crate::engine::pane::Pane;
+use crate::event::key::parts;
+use crate::window::Window;
+use std::io::Write;
+
+/// Writes each pane as a JSON object.
+pub struct Ndjson {
+    shape: RowShape,
+    /// `,"name":` of each key and of each aggregate.
+    key_names: Vec<Vec<u8>>,
+    column_names: Vec<Vec<u8>>,
+    /// The window written last and its text: rows that fire together share it.
+    window: Option<(Window, Vec<u8>)>,
+}
+
+impl Ndjson {
+    /// An encoder for rows of this shape.
+    pub fn new(shape: RowShape) -> Ndjson {
+        let member = |name: &str| {
+            let mut text = vec![b','];
+            json_string(&mut text, name);
+            text.push(b':');
+            text
+        };
+        Ndjson {
+            key_names: shape.keys.iter().map(|name| member(name)).collect(),
+            column_names: shape.plan.columns.iter().map(|column| member(&column.name)).collect(),
+            window: None,
+            shape,
+        }
+    }
+
+    fn window_text(&mut self, window: Window) -> &[u8] {
+        if self.window.as_ref().is_none_or(|(last, _)| *last != window) {
+            let mut text = b"{\"window_start\":".to_vec();
+            json_time(&mut text, self.shape.time_style, window.start);
+            text.extend_from_slice(b",\"window_end\":");
+            json_time(&mut text, self.shape.time_style, window.end);
+            self.window = Some((window, text));
+        }
+        self.window.as_ref().map_or(&[], |(_, text)| text)
+    }
+}
+
+impl Encoder for Ndjson {
+    fn header(&mut self, _out: &mut Vec<u8>) {}
+
+    fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.window_text(pane.window));
+        for (name, part) in self.key_names.iter().zip(parts(pane.key)) {
+            out.extend_from_slice(name);
+            json_key_part(out, &part);
+        }
+        let plan = &self.shape.plan;
+        for (name, column) in self.column_names.iter().zip(&plan.columns) {
+            out.extend_from_slice(name);
+            json_value(out, &plan.value(column, pane.row));
+        }
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, ",\"pane\":\"{}\",\"revision\":{}", pane.timing.as_str(), pane.revision);
+        if !pane.replaces.is_empty() {
+            out.extend_from_slice(b",\"replaces\":");
+            replaces(out, &self.shape, pane.replaces);
+        }
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+/// Appends the bounds of replaced windows as JSON.
+pub fn replaces(out: &mut Vec<u8>, shape: &RowShape, windows: &[Window]) {
+    out.push(b'[');
+    for (index, window) in windows.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.push(b'[');
+        json_time(out, shape.time_style, window.start);
+        out.push(b',');
+        json_time(out, shape.time_style, window.end);
+        out.push(b']');
+    }
+    out.push(b']');
+}

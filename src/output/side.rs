@@ -1,0 +1,212 @@
+//! What goes to stderr: reports as JSON lines (E2), and lines for people.
+
+use super::sink::Sink;
+use super::text::{for_people, json_key, json_string, json_time};
+use super::{Encoder, RowShape};
+use crate::engine::pane::{Emit, LateDrop, Pane, RecordRef};
+use crate::error::Error;
+use crate::event::BadRecord;
+use crate::metrics::Counters;
+use crate::time::format::TimeStyle;
+use std::io::Write;
+use std::time::Duration;
+
+/// All that a run writes.
+pub struct Output {
+    encoder: Box<dyn Encoder>,
+    rows: Sink,
+    stderr: Sink,
+    /// Instead of stderr (`--late`).
+    late: Option<Sink>,
+    /// Instead of stderr (`--bad`).
+    bad: Option<Sink>,
+    time_style: TimeStyle,
+    is_quiet: bool,
+    sources: Vec<String>,
+}
+
+/// Where things go.
+pub struct Sinks {
+    /// The rows.
+    pub rows: Sink,
+    /// Reports and lines for people.
+    pub stderr: Sink,
+    /// Late drops, if not to stderr.
+    pub late: Option<Sink>,
+    /// Bad records, if not to stderr.
+    pub bad: Option<Sink>,
+}
+
+impl Output {
+    /// Writes rows of a shape with an encoder. `sources` are the inputs' names; `is_quiet`
+    /// silences the lines for people (`-q`).
+    pub fn new(
+        mut encoder: Box<dyn Encoder>,
+        shape: &RowShape,
+        mut sinks: Sinks,
+        sources: Vec<String>,
+        is_quiet: bool,
+    ) -> Output {
+        sinks.rows.lines(|out| encoder.header(out));
+        let Sinks { rows, stderr, late, bad } = sinks;
+        Output { encoder, rows, stderr, late, bad, time_style: shape.time_style, is_quiet, sources }
+    }
+
+    /// A line for people.
+    pub fn say(&mut self, text: &str) {
+        if !self.is_quiet {
+            self.say_anyway(text);
+        }
+    }
+
+    /// A line for people that `-q` does not silence: the reason for a failure.
+    pub fn say_anyway(&mut self, text: &str) {
+        self.stderr.lines(|out| {
+            let _ = writeln!(out, "streamw: {}", for_people(text));
+        });
+    }
+
+    /// Writes out everything gathered.
+    pub fn flush(&mut self) {
+        self.rows.flush();
+        self.stderr.flush();
+        for sink in [&mut self.late, &mut self.bad].into_iter().flatten() {
+            sink.flush();
+        }
+    }
+
+    /// Whether nobody reads the rows any more, or they cannot be written.
+    pub fn is_done(&self) -> bool {
+        self.rows.is_done() || [&self.late, &self.bad].into_iter().flatten().any(Sink::is_done)
+    }
+
+    /// Whether the reader of the rows has gone away.
+    pub fn is_closed(&self) -> bool {
+        self.rows.is_closed()
+    }
+
+    /// What went wrong in writing, if anything did. Lost lines on stderr are nobody's failure.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn check(&mut self) -> Result<(), Error> {
+        self.rows.check()?;
+        [&mut self.late, &mut self.bad].into_iter().flatten().try_for_each(Sink::check)
+    }
+
+    /// The summary line (`--stats`).
+    pub fn summary(&mut self, counters: &Counters, took: Duration) {
+        let style = self.time_style;
+        self.stderr.lines(|out| {
+            let mut line = Line::begin(out, "summary");
+            for (name, value) in [
+                ("records", counters.records),
+                ("blank", counters.blank),
+                ("headers", counters.headers),
+                ("bad", counters.bad),
+                ("events", counters.events),
+                ("added", counters.added),
+                ("late_drops", counters.late_drops),
+                ("unwindowed", counters.unwindowed),
+                ("late_refused", counters.late_refused),
+                ("panes", counters.panes),
+                ("on_time", counters.on_time),
+                ("late", counters.late),
+            ] {
+                line.number(name, value);
+            }
+            for (name, time) in [("watermark", counters.watermark), ("max_event_time", counters.max_event_time)] {
+                line.member(name, |out| match time {
+                    Some(time) => json_time(out, style, time),
+                    None => out.extend_from_slice(b"null"),
+                });
+            }
+            line.number("bytes", counters.bytes);
+            line.member("seconds", |out| {
+                let _ = write!(out, "{:.3}", took.as_secs_f64());
+            });
+            line.number("open_windows", counters.open_windows);
+            line.number("peak_state_bytes", counters.state.peak);
+            line.end();
+        });
+    }
+}
+
+impl Emit for Output {
+    fn pane(&mut self, pane: &Pane<'_>) {
+        self.rows.lines(|out| self.encoder.row(pane, out));
+    }
+
+    fn late_drop(&mut self, drop: &LateDrop<'_>) {
+        let style = self.time_style;
+        let late_by = i128::from(drop.watermark.0) - i128::from(drop.time.0);
+        self.late.as_mut().unwrap_or(&mut self.stderr).lines(|out| {
+            let mut line = Line::begin(out, "late_drop");
+            line.place(&self.sources, &drop.record);
+            line.member("time", |out| json_time(out, style, drop.time));
+            line.member("key", |out| json_key(out, drop.key));
+            line.member("watermark", |out| json_time(out, style, drop.watermark));
+            line.member("late_by_ns", |out| {
+                let _ = write!(out, "{late_by}");
+            });
+            line.raw(&drop.record);
+            line.end();
+        });
+    }
+
+    fn bad_record(&mut self, record: RecordRef<'_>, bad: &BadRecord) {
+        self.bad.as_mut().unwrap_or(&mut self.stderr).lines(|out| {
+            let mut line = Line::begin(out, "bad_record");
+            line.place(&self.sources, &record);
+            line.text("reason", bad.reason.as_str());
+            line.text("detail", &bad.detail);
+            line.raw(&record);
+            line.end();
+        });
+    }
+}
+
+/// A JSON object being written.
+struct Line<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl Line<'_> {
+    fn begin<'a>(out: &'a mut Vec<u8>, kind: &str) -> Line<'a> {
+        out.extend_from_slice(b"{\"type\":");
+        json_string(out, kind);
+        Line { out }
+    }
+
+    fn member(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
+        self.out.push(b',');
+        json_string(self.out, name);
+        self.out.push(b':');
+        value(self.out);
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.member(name, |out| json_string(out, value));
+    }
+
+    fn number(&mut self, name: &str, value: u64) {
+        self.member(name, |out| {
+            let _ = write!(out, "{value}");
+        });
+    }
+
+    fn place(&mut self, sources: &[String], record: &RecordRef<'_>) {
+        let source = sources.get(record.batch.source.0 as usize).map_or("", String::as_str);
+        self.text("source", source);
+        self.number("line", record.line);
+        self.number("offset", record.offset());
+    }
+
+    fn raw(&mut self, record: &RecordRef<'_>) {
+        self.text("raw", &String::from_utf8_lossy(record.batch.text(record.span.text)));
+    }
+
+    fn end(self) {
+        self.out.extend_from_slice(b"}\n");
+    }
+}

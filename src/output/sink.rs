@@ -1,0 +1,79 @@
+//! A file, a pipe or a terminal that takes whole lines.
+
+use crate::error::Error;
+use std::io::{self, Write};
+
+/// Lines on their way out. Errors are kept until somebody asks: the engine does no I/O.
+pub struct Sink {
+    /// As named to people.
+    name: String,
+    writer: Box<dyn Write + Send>,
+    buffer: Vec<u8>,
+    state: State,
+}
+
+enum State {
+    Open,
+    /// The reader has gone away.
+    Closed,
+    Failed(io::Error),
+}
+
+/// Bytes that are gathered before they are written.
+const ENOUGH: usize = 64 << 10;
+
+impl Sink {
+    /// A sink that writes there.
+    pub fn new(name: impl Into<String>, writer: Box<dyn Write + Send>) -> Sink {
+        Sink { name: name.into(), writer, buffer: Vec::new(), state: State::Open }
+    }
+
+    /// Appends lines with `write`.
+    #[inline]
+    pub fn lines(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.buffer);
+        if self.buffer.len() >= ENOUGH {
+            self.flush();
+        }
+    }
+
+    /// Writes out what has been gathered.
+    pub fn flush(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        if let State::Open = self.state {
+            let written = self.writer.write_all(&self.buffer).and_then(|()| self.writer.flush());
+            match written {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.state = State::Closed,
+                Err(error) => self.state = State::Failed(error),
+            }
+        }
+        self.buffer.clear();
+    }
+
+    /// Whether the reader has gone away.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// Whether nothing more will be written, for whatever reason.
+    pub fn is_done(&self) -> bool {
+        !matches!(self.state, State::Open)
+    }
+
+    /// What went wrong, if anything did.
+    ///
+    /// # Errors
+    /// The first failure to write. A reader that has gone away is none.
+    pub fn check(&mut self) -> Result<(), Error> {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Failed(source) => Err(Error::File { name: self.name.clone(), source }),
+            state => {
+                self.state = state;
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The near miss: what somebody who mistyped a name probably meant.
+
+/// The candidate nearest to `name`, if one is near enough to be a typing error.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&fold(name), &fold(candidate)), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        // The first of equals, so that messages do not depend on the order of iteration.
+        .reduce(|best, other| if other.0 > best.0 { other } else { best })
+        .map(|(_, candidate)| candidate)
+}
+
+/// `; did you mean "…"?` for the nearest candidate, or nothing.
+pub fn near<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, candidates).map_or_else(String::new, |candidate| format!("; did you mean \"{candidate}\"?"))
+}
+
+/// Case and separators are what people get wrong most.
+fn fold(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}

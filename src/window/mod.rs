@@ -1,0 +1,30 @@
+//! Windows: which ones an event time belongs to. Knows no keys, no values and no watermark.
+//!
+//! Every window here is a run of *slices*, the pieces that windows share: an event is added to one
+//! slice, whatever the overlap. Slices and windows are numbered along the time line, so that which
+//! windows a slice belongs to, and which slices a window, is arithmetic. Sessions have no slices:
+//! [`session`].
+
+pub mod grid;
+pub mod session;
+pub mod sliced;
+pub mod spec;
+
+use crate::time::Timestamp;
+
+/// `[start, end)` in event time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Window {
+    /// The first moment that belongs to it.
+    pub start: Timestamp,
+    /// The first moment after it.
+    pub end: Timestamp,
+}
+
+/// Position of a slice on its assigner's time line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SliceId(pub i64);
+
+/// Position of a window on its assigner's time line: a later one starts and ends later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowId(pub i64);

@@ -1,0 +1,235 @@
+//! Window specifications: `1m`, `sliding:10m/1m`, `session:30m` (`-w`), and durations as text.
+
+use super::{grid::Grid, session::Sessions, sliced::Sliced};
+use crate::time::{DAY, Span};
+
+/// A window as asked for.
+#[derive(Clone, Debug)]
+pub enum WindowSpec {
+    /// Tumbling or sliding.
+    Sliced(Sliced),
+    /// Sessions by gap.
+    Sessions(Sessions),
+}
+
+/// A length on a grid: `90s`, or calendar units (T6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    Nanos(i64),
+    Weeks(i64),
+    Months(i64),
+}
+
+const WEEK: i64 = 7 * DAY;
+/// 1970-01-05, the first Monday after the epoch, to which weeks are aligned.
+const MONDAY: i64 = 4 * DAY;
+
+impl WindowSpec {
+    /// Reads a specification; `offset` shifts window starts and must be smaller than the slide.
+    ///
+    /// # Errors
+    /// A message for people: what is wrong and what to write instead.
+    pub fn parse(text: &str, offset: Span) -> Result<WindowSpec, String> {
+        let (kind, body) = match text.split_once(':') {
+            Some((kind, body)) => (kind.trim(), body.trim()),
+            None if text.contains('/') => ("sliding", text.trim()),
+            None => ("tumbling", text.trim()),
+        };
+        match kind {
+            "tumbling" => {
+                let size = parse_length(body)?;
+                sliced(size, size, offset)
+            }
+            "sliding" => {
+                let (size, slide) = body
+                    .split_once('/')
+                    .ok_or_else(|| format!("\"{text}\" needs a size and a slide, as in sliding:10m/1m"))?;
+                sliced(parse_length(size)?, parse_length(slide)?, offset)
+            }
+            "session" => {
+                if offset != Span::ZERO {
+                    return Err("--offset has no meaning for sessions: they begin with an event".into());
+                }
+                match parse_length(body)? {
+                    Length::Nanos(gap) => Ok(WindowSpec::Sessions(Sessions::new(Span(gap)))),
+                    Length::Weeks(_) | Length::Months(_) => {
+                        Err(format!("\"{body}\" is a calendar unit; a session's gap is a length of time, such as 7d"))
+                    }
+                }
+            }
+            other => {
+                let near = crate::suggest::near(other, ["tumbling", "sliding", "session"]);
+                Err(format!(
+                    "unknown window kind \"{other}\"{near}; use tumbling:1m (or 1m), sliding:10m/1m (or 10m/1m) or session:30m"
+                ))
+            }
+        }
+    }
+}
+
+fn sliced(size: Length, slide: Length, offset: Span) -> Result<WindowSpec, String> {
+    let shortest_slide = match slide {
+        Length::Nanos(nanos) => nanos,
+        Length::Weeks(weeks) => weeks.saturating_mul(WEEK),
+        Length::Months(months) => months.saturating_mul(28 * DAY),
+    };
+    if offset.0.unsigned_abs() >= shortest_slide.unsigned_abs() {
+        return Err("--offset must be smaller than the window's slide (its size, if it tumbles)".into());
+    }
+    let nanos = |length| match length {
+        Length::Nanos(nanos) => Ok(nanos),
+        Length::Weeks(weeks) => weeks.checked_mul(WEEK).ok_or("the window is too long"),
+        Length::Months(_) => Err("months and years go with months and years only, as in 12mo/1mo"),
+    };
+    let (grid, size, slide) = match (size, slide) {
+        (Length::Months(size), Length::Months(slide)) => (Grid::Months(offset), size, slide),
+        (size, slide) => {
+            let aligned = if matches!(slide, Length::Weeks(_)) { MONDAY - WEEK } else { 0 };
+            (Grid::Nanos(Span(offset.0 + aligned)), nanos(size)?, nanos(slide)?)
+        }
+    };
+    Ok(WindowSpec::Sliced(Sliced::new(grid, size, slide)))
+}
+
+/// A positive length: humantime's, or `w`, `mo`, `y` alone, which are calendar units.
+fn parse_length(text: &str) -> Result<Length, String> {
+    let text = text.trim();
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (count, unit) = text.split_at(unit_at);
+    let calendar = match unit.trim() {
+        "w" | "week" | "weeks" => Some((1, Length::Weeks as fn(i64) -> Length)),
+        "mo" => Some((1, Length::Months as fn(i64) -> Length)),
+        "y" | "year" | "years" => Some((12, Length::Months as fn(i64) -> Length)),
+        _ => None,
+    };
+    if let Some((factor, length)) = calendar
+        && !count.is_empty()
+    {
+        // Ten thousand years are longer than time is.
+        let count: i64 =
+            count.parse().ok().filter(|n| *n < 120_000).ok_or_else(|| format!("\"{text}\" is too long"))?;
+        if count == 0 {
+            return Err(format!("\"{text}\" is empty: a window needs a length"));
+        }
+        return Ok(length(count * factor));
+    }
+    match parse_duration(text)? {
+        Span(nanos) if nanos > 0 => Ok(Length::Nanos(nanos)),
+        _ => Err(format!("\"{text}\" is empty: a window needs a length above zero")),
+    }
+}
+
+/// Reads a length of time as humantime does (`90s`, `1h 30m`, `250ms`), with an optional sign.
+///
+/// # Errors
+/// A message for people. Months and years are refused: they are no fixed length.
+pub fn parse_duration(text: &str) -> Result<Span, String> {
+    let (sign, magnitude) = match text.trim().strip_prefix(['-', '+']) {
+        Some(rest) => (if text.trim().starts_with('-') { -1 } else { 1 }, rest),
+        None => (1, text.trim()),
+    };
+    if magnitude == "0" {
+        return Ok(Span::ZERO);
+    }
+    for word in magnitude.split(|c: char| c.is_ascii_digit() || c.is_whitespace()) {
+        match word {
+            "M" => {
+                return Err(format!(
+                    "\"{text}\": M is ambiguous; use m for minutes, mo for calendar months (in -w only)"
+                ));
+            }
+            "mo" | "month" | "months" | "y" | "year" | "years" => {
+                return Err(format!(
+                    "\"{text}\": a {word} is no fixed length of time; use days (mo and y stand alone and in -w only)"
+                ));
+            }
+            _ => {}
+        }
+    }
+    let duration = humantime::parse_duration(magnitude)
+        .map_err(|error| format!("\"{text}\" is no duration ({error}); examples: 90s, 1h 30m, 250ms"))?;
+    let nanos = i64::try_from(duration.as_nanos()).map_err(|_| format!("\"{text}\" is longer than 292 years"))?;
+    Ok(Span(sign * nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{SECOND, Timestamp};
+
+    fn first_window(spec: &str, offset: i64, time: i64) -> (i64, i64) {
+        match WindowSpec::parse(spec, Span(offset)).expect(spec) {
+            WindowSpec::Sliced(sliced) => {
+                let slice = sliced.slice(Timestamp(time)).expect("in range");
+                let window = sliced.window(sliced.windows(slice.id).start);
+                (window.start.0, window.end.0)
+            }
+            WindowSpec::Sessions(sessions) => {
+                let window = sessions.window(Timestamp(time)).expect("in range");
+                (window.start.0, window.end.0)
+            }
+        }
+    }
+
+    #[test]
+    fn t6_starts_are_multiples_by_floor_division_weeks_begin_on_monday() {
+        for (spec, offset, time, expected) in [
+            ("10s", 0, -1, (-10 * SECOND, 0)),
+            ("tumbling:10s", 3 * SECOND, 0, (-7 * SECOND, 3 * SECOND)),
+            ("1m 30s", 0, 0, (0, 90 * SECOND)),
+            ("sliding:10s/4s", 0, 0, (-8 * SECOND, 2 * SECOND)),
+            ("10s/4s", 0, 0, (-8 * SECOND, 2 * SECOND)),
+            ("session:5s", 0, 7, (7, 7 + 5 * SECOND)),
+            ("7d", 0, 0, (0, WEEK)),
+            ("1w", 0, 0, (-3 * DAY, 4 * DAY)),
+            ("2w", 0, 0, (-3 * DAY, 11 * DAY)),
+            ("1w", DAY, 0, (-2 * DAY, 5 * DAY)),
+            ("1mo", 0, 31 * DAY, (31 * DAY, 59 * DAY)),
+            ("1y", 0, 400 * DAY, (365 * DAY, 730 * DAY)),
+        ] {
+            assert_eq!(first_window(spec, offset, time), expected, "{spec}");
+        }
+    }
+
+    #[test]
+    fn specifications_that_make_no_sense_are_refused_with_a_hint() {
+        for (spec, offset, hint) in [
+            ("0s", 0, "above zero"),
+            ("-5s", 0, "above zero"),
+            ("1M", 0, "m for minutes"),
+            ("1month", 0, "no fixed length"),
+            ("1y 2d", 0, "no fixed length"),
+            ("sliding:10m", 0, "sliding:10m/1m"),
+            ("10m/", 0, "no duration"),
+            ("1mo/1d", 0, "months and years"),
+            ("session:1mo", 0, "calendar unit"),
+            ("tumblin:1m", 0, "did you mean \"tumbling\""),
+            ("10s", 10 * SECOND, "--offset"),
+            ("10s/2s", -2 * SECOND, "--offset"),
+            ("session:1s", 1, "--offset"),
+            ("300y", 0, ""),
+            ("1000000y", 0, "too long"),
+            ("400000d", 0, "292 years"),
+            ("", 0, "no duration"),
+        ] {
+            match WindowSpec::parse(spec, Span(offset)) {
+                Err(message) => assert!(message.contains(hint), "{spec}: {message}"),
+                Ok(_) => assert_eq!(spec, "300y", "accepted"),
+            }
+        }
+    }
+
+    #[test]
+    fn durations_are_humantimes_with_a_sign() {
+        for (text, expected) in [
+            ("0", 0),
+            ("0s", 0),
+            ("-1h", -3600 * SECOND),
+            ("250ms", 250_000_000),
+            ("1h 30m", 5400 * SECOND),
+            ("2d", 2 * DAY),
+        ] {
+            assert_eq!(parse_duration(text), Ok(Span(expected)), "{text}");
+        }
+    }
+}
