@@ -111,7 +111,7 @@ fn watch_signals(wake: Sender<Wake>) -> io::Result<Arc<AtomicUsize>> {
     }
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
+        if let Some(signal) = signals.forever().next() {
             // The run may be gone already.
             let _ = wake.try_send(Wake::Signal);
             thread::sleep(PATIENCE);

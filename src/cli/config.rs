@@ -113,7 +113,8 @@ impl Config {
     /// # Errors
     /// A message for people that names the flag.
     pub(super) fn new(flags: Flags) -> Result<Config, String> {
-        let spec = flags.window.unwrap_or_default();
+        let spec =
+            flags.window.ok_or("-w is missing: which windows? For example -w 1m, -w 10m/1m or -w session:30m")?;
         let window = WindowSpec::parse(&spec, flags.offset).map_err(|message| format!("-w: {message}"))?;
         let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
         let aggs = if flags.agg.is_empty() { vec!["count".to_owned()] } else { flags.agg };

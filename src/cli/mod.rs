@@ -13,17 +13,34 @@ use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-const EXAMPLES: &str = "\
-Examples:
-  Count requests and find the largest answer per path and hour:
-    streamw access.ndjson -t time -k path -w 1h -d 60s -l 5m -a count -a max:bytes
+/// A command line to begin with.
+pub struct Example {
+    /// What it does.
+    pub what: &'static str,
+    /// The command line.
+    pub command: &'static str,
+}
 
-  Watch a growing log, a row per host every ten seconds:
-    tail -F app.ndjson | streamw -t ts -k host -w 10s -d 2s
+/// The first thing in the long help.
+pub const EXAMPLES: &[Example] = &[
+    Example {
+        what: "Count requests and find the largest answer per path and hour:",
+        command: "streamw access.ndjson -t time -k path -w 1h -d 60s -l 5m -a count -a max:bytes",
+    },
+    Example {
+        what: "Watch a growing log, a row per host every ten seconds:",
+        command: "tail -F app.ndjson | streamw -t ts -k host -w 10s -d 2s",
+    },
+    Example {
+        what: "A moving average over two files, as CSV:",
+        command: "streamw day1.csv day2.csv -t ts -w sliding:10m/1m -a avg:value -o csv",
+    },
+];
 
-  A moving average over two files, as CSV:
-    streamw day1.csv day2.csv -t ts -w sliding:10m/1m -a avg:value -o csv
-";
+fn examples() -> String {
+    let list = EXAMPLES.iter().map(|Example { what, command }| format!("\n  {what}\n    {command}\n"));
+    format!("Examples:{}", list.collect::<String>())
+}
 
 const ABOUT: &str = "Event-time windows for the shell: group records by when they happened";
 
@@ -38,8 +55,8 @@ stderr as late drops, never lost silently.";
 
 /// Everything that can be typed.
 #[derive(Debug, Parser)]
-#[command(name = "streamw", version, about = ABOUT, long_about = LONG_ABOUT, before_long_help = EXAMPLES)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, disable_help_subcommand = true)]
+#[command(name = "streamw", version, about = ABOUT, long_about = LONG_ABOUT, before_long_help = examples())]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 #[command(override_usage = "streamw -w SPEC [OPTIONS] [FILE]...\n       streamw completions SHELL\n       streamw man")]
 struct Line {
     #[command(subcommand)]
@@ -72,7 +89,7 @@ struct Flags {
     /// every minute; a slide longer than the size leaves holes. session:30m: as long as a key's events are at most
     /// that far apart; a session ends after more than 30m of silence. Starts are multiples of the
     /// size (slide) from 1970-01-01T00:00:00Z. 1w (from Monday), 1mo and 1y are calendar units in UTC.
-    #[arg(short, long, value_name = "SPEC", required = true, help_heading = "Windows")]
+    #[arg(short, long, value_name = "SPEC", help_heading = "Windows")]
     window: Option<String>,
 
     /// Shift window starts; may be negative

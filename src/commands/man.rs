@@ -11,11 +11,15 @@ pub fn page() -> Vec<u8> {
     let mut page = Vec::new();
     // Writing to a Vec cannot fail.
     let _ = man.render(&mut page);
-    let mut status = Roff::new();
-    status.control("SH", ["EXIT STATUS"]);
+    let mut rest = Roff::new();
+    rest.control("SH", ["EXIT STATUS"]);
     for (code, meaning) in Exit::TABLE {
-        status.control("TP", []).text([bold(*code)]).text([roman(*meaning)]);
+        rest.control("TP", []).text([bold(*code)]).text([roman(*meaning)]);
     }
-    let _ = status.to_writer(&mut page);
+    rest.control("SH", ["EXAMPLES"]);
+    for example in cli::EXAMPLES {
+        rest.control("TP", []).text([roman(example.what)]).text([bold(example.command)]);
+    }
+    let _ = rest.to_writer(&mut page);
     page
 }

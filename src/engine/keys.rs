@@ -13,7 +13,12 @@ struct Entry {
     hash: u64,
     bytes: Box<[u8]>,
     uses: u32,
+    /// The slice the key was last found in, and its row there: most events come where the last did.
+    last: (i64, u32),
 }
+
+/// No slice is this one.
+const NOWHERE: (i64, u32) = (i64::MIN, 0);
 
 /// The keys that have state.
 #[derive(Debug, Default)]
@@ -45,7 +50,7 @@ impl Keys {
     #[cold]
     fn insert(&mut self, key: &[u8], hash: u64) -> KeyId {
         self.size.grow(key.len() + ENTRY_BYTES);
-        let entry = Entry { hash, bytes: key.into(), uses: 0 };
+        let entry = Entry { hash, bytes: key.into(), uses: 0, last: NOWHERE };
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id as usize] = entry;
@@ -59,6 +64,19 @@ impl Keys {
         let entries = &self.entries;
         self.index.insert_unique(hash, id, |id| entries[*id as usize].hash);
         KeyId(id)
+    }
+
+    /// The row of a key in a slice, if it is the one noted last.
+    #[inline]
+    pub fn noted_row(&self, id: KeyId, slice: i64) -> Option<u32> {
+        let (last, row) = self.entries[id.0 as usize].last;
+        (last == slice).then_some(row)
+    }
+
+    /// Notes the row of a key in a slice. Slices do not come back once they are gone.
+    #[inline]
+    pub fn note_row(&mut self, id: KeyId, slice: i64, row: u32) {
+        self.entries[id.0 as usize].last = (slice, row);
     }
 
     /// Notes one more use of a key.

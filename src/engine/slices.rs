@@ -18,8 +18,8 @@ use std::ops::Range;
 pub struct SliceStore {
     assigner: Sliced,
     tree: SliceTree,
-    /// Where the last event fell, and the windows of that slice: most events fall where the last one did.
-    current: Option<(Slice, Range<WindowId>)>,
+    /// Slices where events fell of late, the last one first: most events fall where others just did.
+    recent: Vec<Place>,
     /// The first window that has not fired.
     unfired: WindowId,
     /// The first window that is not gone.
@@ -30,6 +30,16 @@ pub struct SliceStore {
     next_advance: Timestamp,
     scratch: Scratch,
 }
+
+/// A slice and the windows it belongs to.
+#[derive(Clone, Debug)]
+struct Place {
+    slice: Slice,
+    windows: Range<WindowId>,
+}
+
+/// Slices that are remembered. Disorder spreads events over a few.
+const MOST_RECENT: usize = 8;
 
 /// Memory that is used again for each firing.
 #[derive(Debug, Default)]
@@ -45,14 +55,8 @@ struct Scratch {
 impl WindowStore for SliceStore {
     #[inline]
     fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Placement {
-        let (slice, windows) = match &self.current {
-            Some((slice, windows)) if slice.bounds.start <= event.time && event.time < slice.bounds.end => {
-                (slice.id, windows.clone())
-            }
-            _ => match self.locate(event.time) {
-                Some(found) => found,
-                None => return Placement::OutOfRange,
-            },
+        let Some((slice, windows)) = self.place(event.time) else {
+            return Placement::OutOfRange;
         };
         if windows.is_empty() {
             return Placement::Unwindowed;
@@ -115,7 +119,7 @@ impl SliceStore {
         SliceStore {
             tree: SliceTree::new(assigner.slices_per_window()),
             assigner,
-            current: None,
+            recent: Vec::new(),
             unfired: first,
             kept: first,
             revisions: BTreeMap::new(),
@@ -124,18 +128,33 @@ impl SliceStore {
         }
     }
 
-    fn locate(&mut self, time: Timestamp) -> Option<(SliceId, Range<WindowId>)> {
+    /// The slice that holds `time`, and its windows; `None` as in [`Sliced::slice`].
+    #[inline]
+    fn place(&mut self, time: Timestamp) -> Option<(SliceId, Range<WindowId>)> {
+        let holds = |place: &Place| place.slice.bounds.start <= time && time < place.slice.bounds.end;
+        match self.recent.iter().position(holds) {
+            Some(0) => {}
+            Some(found) => self.recent.swap(0, found),
+            None => self.remember(time)?,
+        }
+        let Place { slice, windows } = &self.recent[0];
+        Some((slice.id, windows.clone()))
+    }
+
+    #[cold]
+    fn remember(&mut self, time: Timestamp) -> Option<()> {
         let slice = self.assigner.slice(time)?;
         let windows = self.assigner.windows(slice.id);
-        self.current = Some((slice, windows.clone()));
-        Some((slice.id, windows))
+        self.recent.truncate(MOST_RECENT - 1);
+        self.recent.insert(0, Place { slice, windows });
+        Some(())
     }
 
     #[inline]
     fn add_to_slice(&mut self, event: &Event<'_>, slice: SliceId, cx: &mut Context<'_>) -> KeyId {
         let (key, hash) = event.key();
         let id = cx.keys.intern(key, hash);
-        let row = self.tree.slice_mut(slice.0).row_of(id, cx.plan, cx.keys);
+        let row = self.tree.slice_mut(slice.0).row_in_slice(slice.0, id, cx.plan, cx.keys);
         event.add_to(row, cx.plan);
         id
     }

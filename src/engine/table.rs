@@ -51,11 +51,30 @@ impl Table {
     /// The row of a key, new if it has none.
     #[inline]
     pub fn row_of(&mut self, id: KeyId, plan: &AggregatePlan, keys: &mut Keys) -> &mut [Accumulator] {
-        let row = match self.rows.get(&id) {
-            Some(row) => *row as usize,
-            None => self.push(id, plan, keys),
+        let row = self.place_of(id, plan, keys);
+        self.row_mut(row, plan)
+    }
+
+    /// As [`Table::row_of`], for the table of this slice, where keys remember their places.
+    #[inline]
+    pub fn row_in_slice(&mut self, slice: i64, id: KeyId, plan: &AggregatePlan, keys: &mut Keys) -> &mut [Accumulator] {
+        let row = match keys.noted_row(id, slice) {
+            Some(row) => row as usize,
+            None => {
+                let row = self.place_of(id, plan, keys);
+                keys.note_row(id, slice, row as u32);
+                row
+            }
         };
         self.row_mut(row, plan)
+    }
+
+    #[inline]
+    fn place_of(&mut self, id: KeyId, plan: &AggregatePlan, keys: &mut Keys) -> usize {
+        match self.rows.get(&id) {
+            Some(row) => *row as usize,
+            None => self.push(id, plan, keys),
+        }
     }
 
     #[cold]

@@ -1,7 +1,7 @@
 //! NDJSON: a JSON object a line. Fields are found in the bytes; no document is made.
 
 use super::json::{JsonError, Kind, MAX_DEPTH, Scanner, Token, unescape};
-use super::record::{Found, push_event};
+use super::record::{Found, Refusal, push_event};
 use super::{Decode, Layout, push_bad, too_long};
 use crate::event::projection::{Field, Projection};
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
@@ -40,6 +40,23 @@ struct Member {
     slots_inside: Vec<usize>,
 }
 
+/// What stood in a place of the last record: a name with its quotes and colon, and whether it is looked for.
+struct Habit {
+    spelling: Box<[u8]>,
+    member: Option<usize>,
+}
+
+/// Places that are remembered; a record may have any number of them.
+const MOST_HABITS: usize = 256;
+
+/// What a decoder writes into, record after record.
+#[derive(Default)]
+struct Scratch {
+    tokens: Vec<Option<Token>>,
+    fields: Vec<Found>,
+    habits: Vec<Habit>,
+}
+
 impl Node {
     fn insert(&mut self, path: &[String], slot: usize) {
         let Some((first, rest)) = path.split_first() else { return };
@@ -58,11 +75,68 @@ impl Node {
     }
 
     #[inline]
-    fn find(&self, name: &[u8]) -> Option<&Member> {
-        self.members.iter().find(|member| member.name == name)
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        self.members.iter().position(|member| member.name == name)
     }
 
-    /// Passes an object or array that begins here and notes what is looked for in it.
+    /// Passes the top-level object of a record. The records of a log are alike, so each name is
+    /// first compared with the one that stood in its place in the record before.
+    #[inline]
+    fn walk_record(
+        &self,
+        scanner: &mut Scanner<'_>,
+        bytes: &[u8],
+        found: &mut [Option<Token>],
+        habits: &mut Vec<Habit>,
+    ) -> Result<(), JsonError> {
+        scanner.at += 1;
+        scanner.skip_blank();
+        if scanner.peek() == Some(b'}') {
+            scanner.at += 1;
+            return Ok(());
+        }
+        for place in 0.. {
+            let rest = &bytes[scanner.at..];
+            let member = match habits.get(place) {
+                Some(habit) if rest.starts_with(&habit.spelling) => {
+                    scanner.at += habit.spelling.len();
+                    scanner.skip_blank();
+                    habit.member.map(|member| &self.members[member])
+                }
+                _ => {
+                    let start = scanner.at;
+                    let name = scanner.name()?;
+                    let member = self.named(name, bytes);
+                    let habit = Habit { spelling: bytes[start..scanner.at].into(), member };
+                    match habits.get_mut(place) {
+                        Some(old) => *old = habit,
+                        None if place < MOST_HABITS => habits.push(habit),
+                        None => {}
+                    }
+                    member.map(|member| &self.members[member])
+                }
+            };
+            match member {
+                Some(member) => member.take(scanner, bytes, 1, found)?,
+                None => {
+                    scanner.value(1)?;
+                }
+            }
+            scanner.skip_blank();
+            match scanner.peek() {
+                Some(b',') => scanner.at += 1,
+                Some(b'}') => {
+                    scanner.at += 1;
+                    break;
+                }
+                _ => return Err(scanner.error("a comma or a closing bracket is missing")),
+            }
+            scanner.skip_blank();
+        }
+        Ok(())
+    }
+
+    /// Passes an object or array inside a record and notes what is looked for in it.
     fn walk(
         &self,
         scanner: &mut Scanner<'_>,
@@ -84,7 +158,7 @@ impl Node {
         for index in 0.. {
             let member =
                 if is_object { self.named(scanner.name()?, bytes) } else { self.find(index.to_string().as_bytes()) };
-            match member {
+            match member.map(|member| &self.members[member]) {
                 Some(member) => member.take(scanner, bytes, depth + 1, found)?,
                 None => {
                     scanner.value(depth + 1)?;
@@ -105,7 +179,7 @@ impl Node {
     }
 
     #[inline]
-    fn named(&self, name: Token, bytes: &[u8]) -> Option<&Member> {
+    fn named(&self, name: Token, bytes: &[u8]) -> Option<usize> {
         let raw = &bytes[name.start..name.end];
         match name.kind {
             Kind::Text { escaped: true } => self.find(unescape(raw)?.as_bytes()),
@@ -167,17 +241,10 @@ impl Ndjson {
 
     /// Finds the fields of one record.
     #[inline]
-    fn scan(
-        &self,
-        line: &[u8],
-        base: usize,
-        tokens: &mut [Option<Token>],
-        fields: &mut [Found],
-    ) -> Result<(), (Reason, String)> {
+    fn scan(&self, line: &[u8], base: usize, scratch: &mut Scratch) -> Result<(), Refusal> {
+        let Scratch { tokens, fields, habits } = scratch;
         tokens.fill(None);
-        let mut scanner = Scanner::new(line);
-        scanner.skip_blank();
-        scan_object(&self.root, &mut scanner, line, tokens).map_err(describe)?;
+        scan_object(&self.root, line, tokens, habits).map_err(describe)?;
         for (field, slots) in fields.iter_mut().zip(&self.slots) {
             let token = |slot: Option<usize>| slot.and_then(|slot| tokens[slot]);
             *field = token(slots.name).or_else(|| token(slots.path)).map_or(Found::Missing, |token| found(token, base));
@@ -190,12 +257,14 @@ impl Ndjson {
 #[inline]
 fn scan_object(
     root: &Node,
-    scanner: &mut Scanner<'_>,
     line: &[u8],
     tokens: &mut [Option<Token>],
+    habits: &mut Vec<Habit>,
 ) -> Result<(), JsonError> {
+    let mut scanner = Scanner::new(line);
+    scanner.skip_blank();
     if scanner.peek() == Some(b'{') {
-        root.walk(scanner, line, 0, tokens)?;
+        root.walk_record(&mut scanner, line, tokens, habits)?;
     } else {
         scanner.value(0)?;
         scanner.at = 0;
@@ -206,7 +275,7 @@ fn scan_object(
 }
 
 #[cold]
-fn describe(error: JsonError) -> (Reason, String) {
+fn describe(error: JsonError) -> Refusal {
     let reason = if error.is_depth { Reason::Depth } else { Reason::Json };
     (reason, format!("{} at byte {} of the line", error.message, error.at + 1))
 }
@@ -226,8 +295,11 @@ fn found(token: Token, base: usize) -> Found {
 
 impl Decode for Ndjson {
     fn decode(&self, _layout: &Layout, batch: &mut EventBatch) {
-        let mut tokens = vec![None; self.slot_count];
-        let mut fields = vec![Found::Missing; self.slots.len()];
+        let mut scratch = Scratch {
+            tokens: vec![None; self.slot_count],
+            fields: vec![Found::Missing; self.slots.len()],
+            habits: Vec::new(),
+        };
         let mut dates = DateCache::default();
         let is_utf8 = std::str::from_utf8(&batch.bytes).is_ok();
         let mut start = 0;
@@ -247,12 +319,13 @@ impl Decode for Ndjson {
             } else {
                 let line = &line[..text.len as usize];
                 let scanned = match std::str::from_utf8(if is_utf8 { b"" } else { line }) {
-                    Ok(_) => self.scan(line, start, &mut tokens, &mut fields),
+                    Ok(_) => self.scan(line, start, &mut scratch),
                     Err(error) => {
                         Err((Reason::Utf8, format!("not UTF-8 at byte {} of the line", error.valid_up_to() + 1)))
                     }
                 };
-                let pushed = scanned.and_then(|()| push_event(batch, &self.projection, &fields, record, &mut dates));
+                let pushed =
+                    scanned.and_then(|()| push_event(batch, &self.projection, &scratch.fields, record, &mut dates));
                 if let Err(refusal) = pushed {
                     push_bad(batch, record, refusal, next as u64);
                 }
@@ -269,9 +342,7 @@ pub fn first_names(bytes: &[u8], max_line: usize) -> Option<Vec<String>> {
 }
 
 fn names(line: &[u8]) -> Option<Vec<String>> {
-    let mut scanner = Scanner::new(line);
-    scanner.skip_blank();
-    scan_object(&Node::default(), &mut scanner, line, &mut []).ok()?;
+    scan_object(&Node::default(), line, &mut [], &mut Vec::new()).ok()?;
     // It is well-formed: what is left is to read the names.
     let mut scanner = Scanner::new(line);
     scanner.skip_blank();

@@ -88,7 +88,7 @@ impl Collector {
 }
 
 /// Blocks in flight: one being decoded and one waiting per thread, one being read, one in the engine.
-const PER_THREAD: usize = 2;
+const PER_THREAD: usize = 4;
 const BESIDES: usize = 2;
 
 /// Starts `threads` decoders. Batches made by `new_batch` go round: from the returned receiver

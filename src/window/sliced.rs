@@ -75,7 +75,7 @@ impl Sliced {
     #[inline]
     pub fn windows(&self, slice: SliceId) -> Range<WindowId> {
         let turn = slice.0.div_euclid(self.per_slide);
-        let second = i64::from(slice.0.rem_euclid(self.per_slide));
+        let second = slice.0.rem_euclid(self.per_slide);
         // Window k has the slices from k * per_slide on, per_window of them.
         let reach = (self.per_window - 1 - second).div_euclid(self.per_slide);
         WindowId(turn - reach)..WindowId(turn + 1)

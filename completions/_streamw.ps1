@@ -1,0 +1,77 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'streamw'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'streamw' {
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m')
+            [CompletionResult]::new('--window', '--window', [CompletionResultType]::ParameterName, 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m')
+            [CompletionResult]::new('--offset', '--offset', [CompletionResultType]::ParameterName, 'Shift window starts; may be negative')
+            [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'How far records are out of order: W = largest event time - D')
+            [CompletionResult]::new('--watermark-delay', '--watermark-delay', [CompletionResultType]::ParameterName, 'How far records are out of order: W = largest event time - D')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'How long after its end a window still takes events, measured in W')
+            [CompletionResult]::new('--allowed-lateness', '--allowed-lateness', [CompletionResultType]::ParameterName, 'How long after its end a window still takes events, measured in W')
+            [CompletionResult]::new('--late-rule', '--late-rule', [CompletionResultType]::ParameterName, 'Which events are too late')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]')
+            [CompletionResult]::new('--time', '--time', [CompletionResultType]::ParameterName, 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]')
+            [CompletionResult]::new('--time-format', '--time-format', [CompletionResultType]::ParameterName, 'How the event time is written')
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Grouping key, repeatable for a composite key')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Grouping key, repeatable for a composite key')
+            [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Aggregate, repeatable [default: count]')
+            [CompletionResult]::new('--agg', '--agg', [CompletionResultType]::ParameterName, 'Aggregate, repeatable [default: count]')
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Input format; auto goes by the file''s extension, then by its first bytes')
+            [CompletionResult]::new('--input-format', '--input-format', [CompletionResultType]::ParameterName, 'Input format; auto goes by the file''s extension, then by its first bytes')
+            [CompletionResult]::new('--max-line', '--max-line', [CompletionResultType]::ParameterName, 'Longest line in bytes (K, M, G allowed); a longer one is one bad record')
+            [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Decoder threads [default: all cores]')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Format of rows')
+            [CompletionResult]::new('--output-format', '--output-format', [CompletionResultType]::ParameterName, 'Format of rows')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write rows to a file instead of stdout')
+            [CompletionResult]::new('--output-time', '--output-time', [CompletionResultType]::ParameterName, 'How window bounds are written: RFC 3339 in UTC, or numbers')
+            [CompletionResult]::new('--late', '--late', [CompletionResultType]::ParameterName, 'Write late drops to a file instead of stderr')
+            [CompletionResult]::new('--bad', '--bad', [CompletionResultType]::ParameterName, 'Write bad records to a file instead of stderr')
+            [CompletionResult]::new('--max-bad', '--max-bad', [CompletionResultType]::ParameterName, 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)')
+            [CompletionResult]::new('--max-late', '--max-late', [CompletionResultType]::ParameterName, 'The same for late drops')
+            [CompletionResult]::new('--stats', '--stats', [CompletionResultType]::ParameterName, 'Print a summary as a JSON line on stderr at the end')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No lines for people on stderr, but the reason for a failure')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No lines for people on stderr, but the reason for a failure')
+            [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Stop at the first bad record (exit 1)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script for a shell')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page')
+            break
+        }
+        'streamw;completions' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'streamw;man' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}

@@ -1,0 +1,69 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[streamw] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'streamw'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'streamw'= {
+            cand -w 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m'
+            cand --window 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m'
+            cand --offset 'Shift window starts; may be negative'
+            cand -d 'How far records are out of order: W = largest event time - D'
+            cand --watermark-delay 'How far records are out of order: W = largest event time - D'
+            cand -l 'How long after its end a window still takes events, measured in W'
+            cand --allowed-lateness 'How long after its end a window still takes events, measured in W'
+            cand --late-rule 'Which events are too late'
+            cand -t 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]'
+            cand --time 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]'
+            cand --time-format 'How the event time is written'
+            cand -k 'Grouping key, repeatable for a composite key'
+            cand --key 'Grouping key, repeatable for a composite key'
+            cand -a 'Aggregate, repeatable [default: count]'
+            cand --agg 'Aggregate, repeatable [default: count]'
+            cand -i 'Input format; auto goes by the file''s extension, then by its first bytes'
+            cand --input-format 'Input format; auto goes by the file''s extension, then by its first bytes'
+            cand --max-line 'Longest line in bytes (K, M, G allowed); a longer one is one bad record'
+            cand --threads 'Decoder threads [default: all cores]'
+            cand -o 'Format of rows'
+            cand --output-format 'Format of rows'
+            cand --output 'Write rows to a file instead of stdout'
+            cand --output-time 'How window bounds are written: RFC 3339 in UTC, or numbers'
+            cand --late 'Write late drops to a file instead of stderr'
+            cand --bad 'Write bad records to a file instead of stderr'
+            cand --max-bad 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)'
+            cand --max-late 'The same for late drops'
+            cand --stats 'Print a summary as a JSON line on stderr at the end'
+            cand -q 'No lines for people on stderr, but the reason for a failure'
+            cand --quiet 'No lines for people on stderr, but the reason for a failure'
+            cand --strict 'Stop at the first bad record (exit 1)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand completions 'Print the completion script for a shell'
+            cand man 'Print the manual page'
+        }
+        &'streamw;completions'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'streamw;man'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+    ]
+    $completions[$command]
+}

@@ -1,0 +1,67 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_streamw_global_optspecs
+    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= t/time= time-format= k/key= a/agg= i/input-format= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet strict max-bad= max-late= h/help V/version
+end
+
+function __fish_streamw_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_streamw_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_streamw_using_subcommand
+    set -l cmd (__fish_streamw_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c streamw -n "__fish_streamw_needs_command" -s w -l window -d 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l offset -d 'Shift window starts; may be negative' -r
+complete -c streamw -n "__fish_streamw_needs_command" -s d -l watermark-delay -d 'How far records are out of order: W = largest event time - D' -r
+complete -c streamw -n "__fish_streamw_needs_command" -s l -l allowed-lateness -d 'How long after its end a window still takes events, measured in W' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l late-rule -d 'Which events are too late' -r -f -a "window\t'those all of whose windows are gone (Flink\'s rule)'
+event\t'those older than W minus the allowed lateness, whatever their windows'"
+complete -c streamw -n "__fish_streamw_needs_command" -s t -l time -d 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l time-format -d 'How the event time is written' -r -f -a "auto\t'whatever it looks like, value by value'
+rfc3339\t'RFC 3339 and nothing else'
+s\t'seconds since 1970'
+ms\t'milliseconds'
+us\t'microseconds'
+ns\t'nanoseconds'"
+complete -c streamw -n "__fish_streamw_needs_command" -s k -l key -d 'Grouping key, repeatable for a composite key' -r
+complete -c streamw -n "__fish_streamw_needs_command" -s a -l agg -d 'Aggregate, repeatable [default: count]' -r
+complete -c streamw -n "__fish_streamw_needs_command" -s i -l input-format -d 'Input format; auto goes by the file\'s extension, then by its first bytes' -r -f -a "auto\t'by extension, then by the first bytes, for each file'
+ndjson\t'a JSON object a line'
+csv\t'comma-separated values with a header (RFC 4180)'"
+complete -c streamw -n "__fish_streamw_needs_command" -l max-line -d 'Longest line in bytes (K, M, G allowed); a longer one is one bad record' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l threads -d 'Decoder threads [default: all cores]' -r
+complete -c streamw -n "__fish_streamw_needs_command" -s o -l output-format -d 'Format of rows' -r -f -a "ndjson\t'a JSON object a line'
+csv\t'comma-separated values with a header (RFC 4180)'"
+complete -c streamw -n "__fish_streamw_needs_command" -l output -d 'Write rows to a file instead of stdout' -r -F
+complete -c streamw -n "__fish_streamw_needs_command" -l output-time -d 'How window bounds are written: RFC 3339 in UTC, or numbers' -r -f -a "rfc3339\t'2026-01-01T00:00:00Z'
+s\t'seconds since 1970'
+ms\t'milliseconds'
+us\t'microseconds'
+ns\t'nanoseconds'"
+complete -c streamw -n "__fish_streamw_needs_command" -l late -d 'Write late drops to a file instead of stderr' -r -F
+complete -c streamw -n "__fish_streamw_needs_command" -l bad -d 'Write bad records to a file instead of stderr' -r -F
+complete -c streamw -n "__fish_streamw_needs_command" -l max-bad -d 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l max-late -d 'The same for late drops' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l stats -d 'Print a summary as a JSON line on stderr at the end'
+complete -c streamw -n "__fish_streamw_needs_command" -s q -l quiet -d 'No lines for people on stderr, but the reason for a failure'
+complete -c streamw -n "__fish_streamw_needs_command" -l strict -d 'Stop at the first bad record (exit 1)'
+complete -c streamw -n "__fish_streamw_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c streamw -n "__fish_streamw_needs_command" -s V -l version -d 'Print version'
+complete -c streamw -n "__fish_streamw_needs_command" -a "completions" -d 'Print the completion script for a shell'
+complete -c streamw -n "__fish_streamw_needs_command" -a "man" -d 'Print the manual page'
+complete -c streamw -n "__fish_streamw_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c streamw -n "__fish_streamw_using_subcommand man" -s h -l help -d 'Print help'

@@ -1,0 +1,10 @@
+//! All integration tests in one binary, one module per topic.
+
+mod generated;
+mod history;
+mod model;
+mod readme;
+mod simulation;
+mod tidy;
+mod transcript;
+mod util;

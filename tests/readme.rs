@@ -1,0 +1,70 @@
+//! The README's examples do what it says: in each `console` block, a line `$ command` is run and what
+//! follows is what it prints, stdout first. A line `...` stands for any number of lines, and a line that
+//! ends in `...` for any line that begins so.
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_examples_of_the_readme_print_what_it_shows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("there is a README");
+    let mut count = 0;
+    for block in readme.split("```console\n").skip(1) {
+        let block = block.split("```").next().expect("a block ends");
+        for example in block.split("$ ").skip(1) {
+            let (command, expected) = example.split_once('\n').expect("a command is a line");
+            let got = run(root, command);
+            assert!(agrees(expected, &got), "$ {command}\n--- expected\n{expected}\n--- got\n{got}");
+            count += 1;
+        }
+    }
+    assert!(count >= 5, "only {count} examples found");
+}
+
+/// Runs a line in a shell that finds the program under test as `streamw`; stdout, then stderr.
+fn run(root: &Path, command: &str) -> String {
+    let directory = Path::new(env!("CARGO_BIN_EXE_streamw")).parent().expect("a directory");
+    let path = std::env::join_paths(
+        std::iter::once(directory.to_owned())
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+    );
+    let output = Command::new("sh")
+        .args(["-c", command])
+        .current_dir(root)
+        .env("PATH", path.expect("a path"))
+        .output()
+        .expect("there is a shell");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn agrees(expected: &str, got: &str) -> bool {
+    let mut rest = got;
+    let mut skips = false;
+    for part in expected.split_inclusive('\n') {
+        if part.trim_end() == "..." {
+            skips = true;
+        } else if let Some(begin) = part.trim_end().strip_suffix("...") {
+            let Some(line) = rest.split_inclusive('\n').next().filter(|line| line.starts_with(begin)) else {
+                return false;
+            };
+            rest = &rest[line.len()..];
+        } else if skips {
+            let Some(at) = rest.find(part) else { return false };
+            rest = &rest[at + part.len()..];
+            skips = false;
+        } else {
+            let Some(after) = rest.strip_prefix(part) else { return false };
+            rest = after;
+        }
+    }
+    skips || rest.is_empty()
+}
+
+#[test]
+fn every_flag_is_in_the_readme() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("a README");
+    for long in streamw::cli::command().get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)) {
+        assert!(readme.contains(&format!("--{long}")), "--{long} is not in the README");
+    }
+}
