@@ -79,6 +79,15 @@ pub enum Error {
         header: Vec<String>,
     },
 
+    /// A CSV header with two columns of the name asked for.
+    #[error("{source_name} has more than one column \"{column}\"; rename one in the header")]
+    TwoColumns {
+        /// The file.
+        source_name: String,
+        /// The column asked for.
+        column: String,
+    },
+
     /// No field that looks like the event time.
     #[error("{source_name} has none of the fields {}; name the event time with -t, one of: {}", TIME_FIELDS.join(" "), list(.names))]
     NoTimeField {
@@ -87,6 +96,10 @@ pub enum Error {
         /// What its first record has.
         names: Vec<String>,
     },
+
+    /// A thread broke down; its own message stands above.
+    #[error("a defect of streamw ended the run; the rows so far are right, but not all rows are there")]
+    Defect,
 
     /// A thread or signal that could not be set up.
     #[error("{what}: {}", plain(.source))]
@@ -128,7 +141,7 @@ fn columns(near: Option<&str>, header: &[String]) -> String {
 }
 
 /// The first names of a list, and how many more there are.
-fn list(names: &[String]) -> String {
+pub fn list(names: &[String]) -> String {
     const MOST: usize = 20;
     let mut text = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(" ");
     if names.len() > MOST {

@@ -58,7 +58,15 @@ pub struct History {
 
 impl History {
     pub fn new(kind: Kind, seed: u64) -> History {
-        Generator::new(kind, seed).history()
+        let mut generator = Generator::new(kind, seed);
+        let most = *generator.rng.pick(&[4, 12, 40, 40, 150]);
+        let length = generator.rng.between(0, most);
+        generator.history(length)
+    }
+
+    /// One that is read in many blocks, also by large reads.
+    pub fn long(kind: Kind, seed: u64) -> History {
+        Generator::new(kind, seed).history(3_000)
     }
 
     pub fn input(&self) -> Vec<u8> {
@@ -209,14 +217,13 @@ impl Generator {
         generator
     }
 
-    fn history(mut self) -> History {
-        let longest = *self.rng.pick(&[4, 12, 40, 40, 150]);
+    fn history(mut self, length: i128) -> History {
         let mut records = Vec::new();
         let header = Record { raw: self.columns.join(",").into_bytes(), meaning: Meaning::Header };
         if self.format == Format::Csv {
             records.push(header.clone());
         }
-        for _ in 0..self.rng.between(0, longest) {
+        for _ in 0..length {
             let record = match self.rng.between(0, 99) {
                 0..=2 => self.blank(),
                 3..=6 => self.bad(),
@@ -228,7 +235,7 @@ impl Generator {
         History {
             flags: self.flags,
             records,
-            line_end: *self.rng.pick(&["\n", "\n", "\n", "\r\n"]),
+            line_end: if self.rng.chance(75) { "\n" } else { "\r\n" },
             ends_whole: self.rng.chance(80),
             threads: *self.rng.pick(&[1, 2, 8]),
             read_size: *self.rng.pick(&[1, 7, 4096]),
@@ -416,7 +423,7 @@ impl Generator {
         let time = self.write_time((self.newest + 20) * self.tick);
         let mut written: Vec<(&'static str, String)> = COLUMNS.map(|name| (name, "1".to_string())).to_vec();
         written[0].1 = time;
-        let numeric: Vec<&'static str> = self.numeric.clone();
+        let numeric = self.numeric.clone();
         let csv = self.format == Format::Csv;
         if !numeric.is_empty() && self.rng.chance(30) {
             let name = *self.rng.pick(&numeric);
@@ -445,14 +452,13 @@ impl Generator {
             ];
             return Record { raw: self.rng.pick(&broken).to_vec(), meaning: Meaning::Bad };
         }
-        // No duplicates here, which could mend it.
-        let members = written.iter().filter(|(_, text)| !text.is_empty());
-        let raw = match csv {
-            true => self.line(written),
-            false => {
-                let members: Vec<String> = members.map(|(name, text)| format!("\"{name}\":{text}")).collect();
-                format!("{{{}}}", members.join(",")).into_bytes()
-            }
+        let raw = if csv {
+            self.line(written)
+        } else {
+            // No duplicates here, which could mend it.
+            let members = written.iter().filter(|(_, text)| !text.is_empty());
+            let members: Vec<String> = members.map(|(name, text)| format!("\"{name}\":{text}")).collect();
+            format!("{{{}}}", members.join(",")).into_bytes()
         };
         Record { raw, meaning: Meaning::Bad }
     }

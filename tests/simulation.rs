@@ -11,10 +11,11 @@ use serde_json::Value;
 
 use crate::history::{History, Kind};
 use crate::model::{COUNTERS, Config, Counters, Model, Side};
-use crate::util::{Output, Streamw, parse_json, same};
+use crate::util::{Output, Streamw, assert_same, parse_json, same};
 
 /// Histories of all four kinds together.
 const HISTORIES: u64 = 4000;
+const KINDS: [Kind; 4] = [Kind::Tumbling, Kind::Sliding, Kind::Holes, Kind::Session];
 
 #[test]
 fn t2_t6_tumbling_histories_agree_with_the_model() {
@@ -40,7 +41,7 @@ fn t2_t7_session_histories_agree_with_the_model() {
 #[test]
 fn histories_reach_every_rule() {
     let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
-    for kind in [Kind::Tumbling, Kind::Sliding, Kind::Holes, Kind::Session] {
+    for kind in KINDS {
         for seed in 0..500 {
             let (rows, _, counters) = model(&History::new(kind, seed));
             for (name, count) in counters {
@@ -64,6 +65,25 @@ fn histories_reach_every_rule() {
     }
     let rare: Vec<_> = seen.iter().filter(|(_, count)| **count < 10).collect();
     assert!(rare.is_empty(), "hardly ever seen: {rare:?} of {seen:?}");
+}
+
+#[test]
+fn t9_long_histories_are_the_same_for_any_threads_and_reads() {
+    for kind in KINDS {
+        for seed in 0..6 {
+            let history = History { threads: 1, read_size: usize::MAX, ..History::long(kind, seed) };
+            if let Err(message) = agrees(&history) {
+                panic!("kind {kind:?}, seed {seed}: {message}");
+            }
+            let expected = run(&history);
+            for (threads, read_size) in [(2, 1000), (8, 4096), (8, 61)] {
+                let got = run(&History { threads, read_size, ..history.clone() });
+                let what = format!("kind {kind:?}, seed {seed}, {threads} threads, {read_size} bytes a read");
+                assert_same(&format!("{what}: stdout"), &expected.stdout, &got.stdout);
+                assert_same(&format!("{what}: stderr"), &side_lines(&expected), &side_lines(&got));
+            }
+        }
+    }
 }
 
 fn histories(kind: Kind, test: &str) {

@@ -17,8 +17,8 @@ struct Entry {
     last: (i64, u32),
 }
 
-/// No slice is this one.
-const NOWHERE: (i64, u32) = (i64::MIN, 0);
+/// No row is this one, and any slice may have any number.
+const NO_ROW: u32 = u32::MAX;
 
 /// The keys that have state.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Keys {
     #[cold]
     fn insert(&mut self, key: &[u8], hash: u64) -> KeyId {
         self.size.grow(key.len() + ENTRY_BYTES);
-        let entry = Entry { hash, bytes: key.into(), uses: 0, last: NOWHERE };
+        let entry = Entry { hash, bytes: key.into(), uses: 0, last: (0, NO_ROW) };
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id as usize] = entry;
@@ -70,7 +70,7 @@ impl Keys {
     #[inline]
     pub fn noted_row(&self, id: KeyId, slice: i64) -> Option<u32> {
         let (last, row) = self.entries[id.0 as usize].last;
-        (last == slice).then_some(row)
+        (last == slice && row != NO_ROW).then_some(row)
     }
 
     /// Notes the row of a key in a slice. Slices do not come back once they are gone.

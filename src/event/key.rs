@@ -23,8 +23,8 @@ const ESCAPE: u8 = 0xFF;
 /// Added to exponents so that they are positive; they lie within about ±10^9.
 const EXPONENT_BIAS: i64 = 1 << 31;
 
-/// Numbers with at most this many digits print without an exponent.
-const PLAIN_DIGITS: i64 = 40;
+/// Numbers print without an exponent if that takes at most this many zeros.
+const MOST_ZEROS: i64 = 40;
 
 /// Appends the key part null.
 pub fn push_null(key: &mut Vec<u8>) {
@@ -152,18 +152,16 @@ fn number_part(bytes: &[u8]) -> (KeyPart<'_>, &[u8]) {
     (KeyPart::Number(canonical(negative, &digits, magnitude)), rest)
 }
 
-/// `0.digits * 10^magnitude` without an exponent while that is short, else with one digit before the point.
+/// `0.digits * 10^magnitude` without an exponent if that is short, else with one digit before the point.
 fn canonical(negative: bool, digits: &str, magnitude: i64) -> String {
     let sign = if negative { "-" } else { "" };
     let count = digits.len() as i64;
-    if magnitude > 0 && magnitude.max(count) <= PLAIN_DIGITS {
-        if magnitude >= count {
-            format!("{sign}{digits}{}", "0".repeat((magnitude - count) as usize))
-        } else {
-            let (whole, after) = digits.split_at(magnitude as usize);
-            format!("{sign}{whole}.{after}")
-        }
-    } else if magnitude <= 0 && count - magnitude <= PLAIN_DIGITS {
+    if magnitude >= count && magnitude - count <= MOST_ZEROS {
+        format!("{sign}{digits}{}", "0".repeat((magnitude - count) as usize))
+    } else if (1..count).contains(&magnitude) {
+        let (whole, after) = digits.split_at(magnitude as usize);
+        format!("{sign}{whole}.{after}")
+    } else if (-MOST_ZEROS..=0).contains(&magnitude) {
         format!("{sign}0.{}{digits}", "0".repeat((-magnitude) as usize))
     } else {
         let (first, after) = digits.split_at(1);

@@ -3,7 +3,7 @@
 use super::record::{Found, push_event};
 use super::{Decode, Layout, push_bad, too_long};
 use crate::error::Error;
-use crate::event::projection::Projection;
+use crate::event::projection::{Field, Projection};
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
 use crate::time::parse::DateCache;
 use std::sync::Arc;
@@ -53,14 +53,25 @@ impl Csv {
         max_line: usize,
         source: &str,
     ) -> Result<Csv, Error> {
-        let column = |field: &crate::event::projection::Field| {
-            let exact = header.iter().position(|column| *column == field.name);
-            exact.or_else(|| header.iter().position(|column| field.is_column(column))).ok_or_else(|| Error::NoColumn {
-                source_name: source.into(),
-                column: field.name.clone(),
-                near: crate::suggest::nearest(&field.name, header.iter().map(String::as_str)).map(str::to_owned),
-                header: header.clone(),
-            })
+        let column = |field: &Field| {
+            let named = |is_meant: &dyn Fn(&String) -> bool| -> Vec<usize> {
+                header.iter().enumerate().filter(|(_, column)| is_meant(column)).map(|(index, _)| index).collect()
+            };
+            let mut found = named(&|column| *column == field.name);
+            if found.is_empty() {
+                found = named(&|column| field.is_column(column));
+            }
+            match found[..] {
+                [column] => Ok(column),
+                [] => Err(Error::NoColumn {
+                    source_name: source.into(),
+                    column: field.name.clone(),
+                    near: crate::suggest::nearest(&field.name, header.iter().map(String::as_str)).map(str::to_owned),
+                    header: header.clone(),
+                }),
+                // Taking either would be a guess.
+                _ => Err(Error::TwoColumns { source_name: source.into(), column: field.name.clone() }),
+            }
         };
         let columns = projection.fields().map(column).collect::<Result<Vec<usize>, _>>()?;
         let time_name = columns.first().map_or("", |column| &header[*column]);
@@ -163,8 +174,11 @@ impl Decode for Csv {
             if let Some(bad) = malformed.next_if(|bad| bad.start <= start) {
                 let record = self.record(batch, start, bad.end);
                 batch.lines += 1;
-                let detail = "a quoted cell does not end as RFC 4180 has it".to_owned();
-                push_bad(batch, record, (Reason::Quote, detail), bad.end as u64);
+                let refusal = match line_length(&batch.bytes[start..bad.end]) {
+                    length if length > self.max_line => (Reason::TooLong, too_long(length as u64, self.max_line)),
+                    _ => (Reason::Quote, "a quoted cell does not end as RFC 4180 has it".to_owned()),
+                };
+                push_bad(batch, record, refusal, bad.end as u64);
                 start = bad.end;
                 continue;
             }

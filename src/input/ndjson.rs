@@ -335,10 +335,20 @@ impl Decode for Ndjson {
     }
 }
 
-/// The top-level names of the first well-formed record among whole lines.
-pub fn first_names(bytes: &[u8], max_line: usize) -> Option<Vec<String>> {
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| line.len() <= max_line);
-    lines.filter(|line| std::str::from_utf8(line).is_ok()).find_map(names)
+/// Where the first well-formed record among whole lines begins, and its top-level names.
+pub fn first_names(bytes: &[u8], max_line: usize) -> Option<(usize, Vec<String>)> {
+    let mut start = 0;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        if text.len() <= max_line
+            && std::str::from_utf8(text).is_ok()
+            && let Some(names) = names(text)
+        {
+            return Some((start, names));
+        }
+        start += line.len();
+    }
+    None
 }
 
 fn names(line: &[u8]) -> Option<Vec<String>> {

@@ -7,7 +7,7 @@ use crate::event::{EventBatch, Reason, RecordSpan, TextSpan};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// A block on its way to a decoder.
 pub struct Block {
@@ -66,6 +66,7 @@ pub struct Collector {
     from: Vec<Receiver<Item<EventBatch>>>,
     next: usize,
     spare: Sender<EventBatch>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Collector {
@@ -77,6 +78,11 @@ impl Collector {
     /// The item has been taken.
     pub fn advance(&mut self) {
         self.next = (self.next + 1) % self.from.len();
+    }
+
+    /// Whether all decoders came to their end, and none broke down. Only to be asked when the items have ended.
+    pub fn ended_well(&mut self) -> bool {
+        self.threads.drain(..).all(|thread| thread.join().is_ok())
     }
 
     /// Gives a batch back, to be filled again.
@@ -106,11 +112,12 @@ pub fn start(
         let _ = spare_to.send(new_batch());
     }
     let mut dealer = Dealer { to: Vec::new(), next: 0 };
-    let mut collector = Collector { from: Vec::new(), next: 0, spare: spare_to };
+    let mut collector = Collector { from: Vec::new(), next: 0, spare: spare_to, threads: Vec::new() };
     for index in 0..threads {
         let (block_to, blocks) = bounded(PER_THREAD);
         let (batch_to, batches) = bounded(PER_THREAD);
-        thread::Builder::new().name(format!("decode-{index}")).spawn(move || run(&blocks, &batch_to))?;
+        let decoder = thread::Builder::new().name(format!("decode-{index}"));
+        collector.threads.push(decoder.spawn(move || run(&blocks, &batch_to))?);
         dealer.to.push(block_to);
         collector.from.push(batches);
     }

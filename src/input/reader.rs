@@ -1,7 +1,7 @@
 //! Reads inputs one after the other, finds out what they are, and cuts them into blocks of whole records.
 
 use super::csv::{Csv, read_header};
-use super::cut::{CsvRows, Cutter, Lines};
+use super::cut::{CsvRows, Cut, Cutter, Lines};
 use super::feed::Feed;
 use super::ndjson::{Ndjson, first_names};
 use super::pool::{Block, Content, Dealer, Gone, Item};
@@ -239,29 +239,50 @@ impl SourceReader {
 
     /// Cuts off whole records and deals them out.
     fn cut(&mut self, reader: &mut Reader) -> Result<(), End> {
-        let (Phase::Headless(cutter) | Phase::Timeless(cutter) | Phase::Known(cutter, _)) = &mut self.phase else {
-            return Ok(());
-        };
-        let cut = cutter.cut(&self.batch.bytes, self.is_end);
-        if cut.end == 0 {
-            return Ok(());
+        loop {
+            let (Phase::Headless(cutter) | Phase::Timeless(cutter) | Phase::Known(cutter, _)) = &mut self.phase else {
+                return Ok(());
+            };
+            let Cut { end, malformed } = cutter.cut(&self.batch.bytes, self.is_end);
+            if end == 0 {
+                return Ok(());
+            }
+            let mut layout = Layout { malformed, ..Layout::default() };
+            let (decoder, known_to) = self.decoder(reader, end, &mut layout)?;
+            self.cutter(|cutter| if known_to < end { cutter.reset() } else { cutter.take(end) });
+            layout.malformed.retain(|line| line.start < known_to);
+            let block = self.next_batch(reader, known_to)?;
+            self.deal(reader, block, known_to as u64, Content::Records(layout, decoder))?;
+            if known_to == end {
+                return Ok(());
+            }
         }
-        cutter.take(cut.end);
-        let mut layout = Layout { malformed: cut.malformed, ..Layout::default() };
-        let decoder = self.decoder(reader, cut.end, &mut layout)?;
-        let tail = self.next_batch(reader, cut.end)?;
-        self.deal(reader, tail, cut.end as u64, Content::Records(layout, decoder))
     }
 
-    /// The decoder for the records up to `end`, which may have to tell first how to read them.
-    fn decoder(&mut self, reader: &mut Reader, end: usize, layout: &mut Layout) -> Result<Arc<dyn Decode>, End> {
+    fn cutter(&mut self, act: impl FnOnce(&mut dyn Cutter)) {
+        match &mut self.phase {
+            Phase::Headless(cutter) | Phase::Timeless(cutter) | Phase::Known(cutter, _) => act(cutter.as_mut()),
+            Phase::Unknown => {}
+        }
+    }
+
+    /// The decoder for the records up to `end`, and up to where it holds: what comes before the
+    /// record that tells how to read the others goes into a block of its own, so that it is reported
+    /// also if that record stops the run.
+    fn decoder(
+        &mut self,
+        reader: &mut Reader,
+        end: usize,
+        layout: &mut Layout,
+    ) -> Result<(Arc<dyn Decode>, usize), End> {
         let max_line = reader.options.max_line;
         let bytes = &self.batch.bytes[..end];
+        let projection = || reader.projection.clone();
         let decoder: Arc<dyn Decode> = match &self.phase {
-            Phase::Known(_, decoder) => return Ok(decoder.clone()),
+            Phase::Known(_, decoder) => return Ok((decoder.clone(), end)),
             Phase::Unknown => unreachable!("blocks are cut once the format is known"),
             Phase::Timeless(_) => match first_names(bytes, max_line) {
-                Some(names) => {
+                Some((0, names)) => {
                     reader.choose_time(&names, &self.source.name)?;
                     if !reader.names_told {
                         reader.names_told = true;
@@ -270,17 +291,23 @@ impl SourceReader {
                     Arc::new(Ndjson::new(reader.projection.clone(), max_line))
                 }
                 // All records here are bad, whatever they are read for.
-                None => return Ok(Arc::new(Ndjson::new(reader.projection.clone(), max_line))),
+                before => {
+                    let known_to = before.map_or(end, |(start, _)| start);
+                    return Ok((Arc::new(Ndjson::new(projection(), max_line)), known_to));
+                }
             },
-            Phase::Headless(_) => {
-                let Some(header) = find_header(bytes, layout) else {
-                    return Ok(Arc::new(Csv::headless(reader.projection.clone(), b',', max_line)));
-                };
-                let names = read_header(&bytes[header..], b',');
-                layout.header = Some(header);
-                reader.choose_time(&names, &self.source.name)?;
-                Arc::new(Csv::new(reader.projection.clone(), names, b',', max_line, &self.source.name)?)
-            }
+            Phase::Headless(_) => match find_header(bytes, layout, max_line) {
+                Some(0) => {
+                    let names = read_header(bytes, b',');
+                    layout.header = Some(0);
+                    reader.choose_time(&names, &self.source.name)?;
+                    Arc::new(Csv::new(reader.projection.clone(), names, b',', max_line, &self.source.name)?)
+                }
+                before => {
+                    let decoder = Csv::headless(projection(), b',', max_line);
+                    return Ok((Arc::new(decoder), before.unwrap_or(end)));
+                }
+            },
         };
         self.phase = match std::mem::replace(&mut self.phase, Phase::Unknown) {
             Phase::Headless(cutter) | Phase::Timeless(cutter) | Phase::Known(cutter, _) => {
@@ -288,7 +315,7 @@ impl SourceReader {
             }
             Phase::Unknown => Phase::Unknown,
         };
-        Ok(decoder)
+        Ok((decoder, end))
     }
 
     /// Leaves the first `end` bytes in the batch at hand and takes a new one with the rest.
@@ -314,22 +341,24 @@ impl SourceReader {
             return Ok(());
         }
         let mut length = self.batch.bytes.len() as u64;
-        self.batch.bytes.truncate(EXCERPT);
-        let mut line = self.next_batch(reader, EXCERPT)?;
-        line.bytes.truncate(EXCERPT);
+        let shown = self.batch.bytes.len().min(EXCERPT);
+        let mut line = self.next_batch(reader, shown)?;
         let mut end_of_line = None;
         while !self.is_end && end_of_line.is_none() {
             self.batch.bytes.clear();
             self.fill(reader.options.block_size)?;
             end_of_line = memchr::memchr(b'\n', &self.batch.bytes);
-            length += end_of_line.unwrap_or(self.batch.bytes.len()) as u64;
+            let more = &self.batch.bytes[..end_of_line.unwrap_or(self.batch.bytes.len())];
+            length += more.len() as u64;
+            line.bytes.extend(more.iter().take(EXCERPT - line.bytes.len()));
         }
-        let newline = end_of_line.map_or(self.batch.bytes.len(), |at| at + 1);
-        self.batch.bytes.drain(..newline);
+        if length as usize == line.bytes.len() && line.bytes.last() == Some(&b'\r') {
+            line.bytes.pop();
+        }
+        let rest = end_of_line.map_or(self.batch.bytes.len(), |at| at + 1);
+        self.batch.bytes.drain(..rest);
         let consumed = length + u64::from(end_of_line.is_some());
-        if let Phase::Headless(cutter) | Phase::Timeless(cutter) | Phase::Known(cutter, _) = &mut self.phase {
-            cutter.reset();
-        }
+        self.cutter(|cutter| cutter.reset());
         self.deal(reader, line, consumed, Content::LongLine { length, max_line })?;
         // What came after the line may hold whole records already, or end here.
         self.cut(reader)
@@ -342,8 +371,8 @@ impl From<Error> for End {
     }
 }
 
-/// Where the header row begins: the first that is not blank and whose quoting is well-formed.
-fn find_header(bytes: &[u8], layout: &Layout) -> Option<usize> {
+/// Where the header row begins: the first that is not blank, not too long, and whose quoting is well-formed.
+fn find_header(bytes: &[u8], layout: &Layout, max_line: usize) -> Option<usize> {
     let mut start = 0;
     while start < bytes.len() {
         if let Some(bad) = layout.malformed.iter().find(|bad| bad.start == start) {
@@ -351,7 +380,7 @@ fn find_header(bytes: &[u8], layout: &Layout) -> Option<usize> {
             continue;
         }
         let line = bytes[start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
-        if line.iter().any(|byte| !matches!(byte, b' ' | b'\r')) {
+        if line.len() <= max_line && line.iter().any(|byte| !matches!(byte, b' ' | b'\r')) {
             return Some(start);
         }
         start += line.len() + 1;

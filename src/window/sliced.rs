@@ -58,11 +58,10 @@ impl Sliced {
         let second = self.cut > 0 && unit - begins >= self.cut;
         let position = i64::try_from(turn).ok()?.checked_mul(self.per_slide)? + i64::from(second);
         let id = SliceId(position);
-        let windows = self.windows(id);
+        let windows = self.checked_windows(id)?;
         if !windows.is_empty() {
-            let last = WindowId(windows.end.0 - 1);
             self.checked_window(windows.start)?;
-            self.checked_window(last)?;
+            self.checked_window(WindowId(windows.end.0 - 1))?;
         }
         let from = if second { begins + self.cut } else { begins };
         let to = if second || self.cut == 0 { begins + self.slide } else { begins + self.cut };
@@ -71,14 +70,25 @@ impl Sliced {
         Some(Slice { id, bounds: Window { start, end } })
     }
 
-    /// The windows that a slice belongs to; none for a hole.
+    /// The windows that a slice belongs to; none for a hole. The slice is one that
+    /// [`Sliced::slice`] has given.
     #[inline]
     pub fn windows(&self, slice: SliceId) -> Range<WindowId> {
         let turn = slice.0.div_euclid(self.per_slide);
-        let second = slice.0.rem_euclid(self.per_slide);
+        WindowId(turn - self.reach(slice))..WindowId(turn + 1)
+    }
+
+    fn checked_windows(&self, slice: SliceId) -> Option<Range<WindowId>> {
+        let turn = slice.0.div_euclid(self.per_slide);
+        Some(WindowId(turn.checked_sub(self.reach(slice))?)..WindowId(turn.checked_add(1)?))
+    }
+
+    /// How many windows before the one that starts in its slide still cover a slice; -1 for a hole.
+    #[inline]
+    fn reach(&self, slice: SliceId) -> i64 {
         // Window k has the slices from k * per_slide on, per_window of them.
-        let reach = (self.per_window - 1 - second).div_euclid(self.per_slide);
-        WindowId(turn - reach)..WindowId(turn + 1)
+        let place = slice.0.rem_euclid(self.per_slide);
+        (self.per_window - 1 - place).div_euclid(self.per_slide)
     }
 
     /// The slices that make up a window.

@@ -1,24 +1,27 @@
 //! A run: the parts from the configuration, the threads, the loop. The only place that knows all
 //! of them.
 
+mod fields;
+mod open;
+
 use crate::cli::{self, Command, Config, Share};
 use crate::commands;
 use crate::engine::{Engine, Input, Stop};
 use crate::error::{Error, Exit};
 use crate::event::EventBatch;
 use crate::host::{Host, Interrupts, Wake};
-use crate::input::feed::{Feed, FileFeed};
 use crate::input::pool::{self, Collector, Item};
-use crate::input::reader::{Reader, Source};
+use crate::input::reader::Reader;
 use crate::output::side::{Output, Sinks};
 use crate::output::sink::Sink;
+use crate::output::text::for_people;
 use crossbeam_channel::{TryRecvError, select};
+use fields::Fields;
+use open::{Opened, Writers};
 use std::ffi::OsString;
-use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 /// Runs as the program does, on the process's own streams; returns the exit status.
@@ -58,34 +61,45 @@ fn text(mut host: Host, text: Vec<u8>) -> u8 {
 }
 
 fn run(config: Config, host: Host) -> Exit {
-    let is_quiet = config.is_quiet;
-    let Host { stdin, stdout, stderr, interrupts, .. } = host;
-    let stderr = Sink::new("stderr", stderr);
-    let mut early = Early { stderr: Some(stderr) };
-    let prepared = Run::prepare(config, stdin, stdout, interrupts, &mut early);
-    match prepared {
-        Ok(run) => run.finish(),
-        Err(error) => early.fail(&error, is_quiet),
-    }
-}
-
-/// Stderr until the run has it.
-struct Early {
-    stderr: Option<Sink>,
-}
-
-impl Early {
-    fn fail(self, error: &Error, _is_quiet: bool) -> Exit {
-        if let Some(mut stderr) = self.stderr {
-            stderr.lines(|out| {
-                out.extend_from_slice(
-                    format!("streamw: {}\n", crate::output::text::for_people(&error.to_string())).as_bytes(),
-                )
-            });
-            stderr.flush();
+    let Host { stdin, stdout, mut stderr, interrupts, .. } = host;
+    let started = Opened::new(&config, stdin, stdout).and_then(|opened| start(&config, opened));
+    match started {
+        Ok(started) => Run::new(config, started, stderr, interrupts).finish(),
+        Err(error) => {
+            let text = for_people(&error.to_string());
+            // Nobody may be there to read it.
+            let _ = stderr.write_all(format!("streamw: {text}\n").as_bytes());
+            error.exit()
         }
-        error.exit()
     }
+}
+
+/// What is under way before the first batch comes.
+struct Started {
+    began: Instant,
+    collector: Collector,
+    writers: Writers,
+    fields: Fields,
+    source_names: Vec<String>,
+    reader: JoinHandle<()>,
+}
+
+/// Starts the threads that read and decode.
+fn start(config: &Config, opened: Opened) -> Result<Started, Error> {
+    let began = Instant::now();
+    let Opened { sources, writers } = opened;
+    let names: Vec<String> = config.projection.fields().map(|field| field.name.clone()).collect();
+    let (value_fields, named_fields) = (config.projection.values.len(), names.len());
+    let (dealer, collector, spare) = pool::start(config.threads, || EventBatch::new(value_fields, named_fields))
+        .map_err(|source| Error::System { what: "starting a decoder thread", source })?;
+    let fields = Fields::new(names, sources.iter().any(|source| source.feed.is_live()));
+    let source_names = sources.iter().map(|source| source.name.clone()).collect();
+    let reader = Reader::new(config.read.clone(), config.projection.clone(), config.time_is_given, spare, dealer);
+    let reader = thread::Builder::new()
+        .name("read".into())
+        .spawn(move || reader.run(sources))
+        .map_err(|source| Error::System { what: "starting the reader thread", source })?;
+    Ok(Started { began, collector, writers, fields, source_names, reader })
 }
 
 /// A run in progress.
@@ -93,6 +107,7 @@ struct Run {
     began: Instant,
     engine: Engine,
     collector: Collector,
+    reader: Option<JoinHandle<()>>,
     output: Output,
     interrupts: Interrupts,
     fields: Fields,
@@ -115,67 +130,24 @@ enum Ending {
     Failed(Error),
 }
 
-/// Records after which a live input is told of a field that none of them had (T10).
-const ENOUGH_RECORDS: u64 = 1_000;
-
-/// The named fields, and which of them any record had (T10).
-struct Fields {
-    names: Vec<String>,
-    seen: Vec<bool>,
-    /// Of the first record, to guess from.
-    known: Vec<String>,
-    is_live: bool,
-    told: bool,
-}
-
 impl Run {
-    fn prepare(
-        config: Config,
-        stdin: Box<dyn Feed>,
-        stdout: Box<dyn io::Write + Send>,
-        interrupts: Interrupts,
-        early: &mut Early,
-    ) -> Result<Run, Error> {
-        let began = Instant::now();
-        let sources = open_inputs(&config.inputs, stdin)?;
-        refuse_overwriting(&config)?;
-        let rows = match &config.output {
-            Some(path) => create(path)?,
-            None => Sink::new("stdout", stdout),
-        };
-        let late = config.late.as_deref().map(create).transpose()?;
-        let bad = config.bad.as_deref().map(create).transpose()?;
-        let names: Vec<String> = config.projection.fields().map(|field| field.name.clone()).collect();
-        let (value_fields, named_fields) = (config.projection.values.len(), names.len());
-        let (dealer, collector, spare) = pool::start(config.threads, || EventBatch::new(value_fields, named_fields))
-            .map_err(|source| Error::System { what: "starting a decoder thread", source })?;
-        let fields = Fields {
-            seen: vec![false; named_fields],
-            names,
-            known: Vec::new(),
-            is_live: sources.iter().any(|source| source.feed.is_live()),
-            told: false,
-        };
-        let source_names = sources.iter().map(|source| source.name.clone()).collect();
-        let reader = Reader::new(config.read, config.projection, config.time_is_given, spare, dealer);
-        thread::Builder::new()
-            .name("read".into())
-            .spawn(move || reader.run(sources))
-            .map_err(|source| Error::System { what: "starting the reader thread", source })?;
-        let stderr = early.stderr.take().unwrap_or_else(|| Sink::new("stderr", Box::new(io::sink())));
-        let sinks = Sinks { rows, stderr, late, bad };
+    fn new(config: Config, started: Started, stderr: Box<dyn io::Write + Send>, interrupts: Interrupts) -> Run {
+        let Started { began, collector, writers, fields, source_names, reader } = started;
         let encoder = config.row_format.encoder(config.shape.clone());
-        Ok(Run {
+        let sinks =
+            Sinks { rows: writers.rows, late: writers.late, bad: writers.bad, stderr: Sink::new("stderr", stderr) };
+        Run {
             began,
             engine: Engine::new(config.engine),
             collector,
+            reader: Some(reader),
             output: Output::new(encoder, &config.shape, sinks, source_names, config.is_quiet),
             interrupts,
             fields,
             max_bad_share: config.max_bad_share,
             max_late_share: config.max_late_share,
             has_stats: config.has_stats,
-        })
+        }
     }
 
     /// Runs to the end and says how it was.
@@ -200,14 +172,14 @@ impl Run {
         loop {
             let item = match self.collector.next().try_recv() {
                 Ok(item) => item,
-                Err(TryRecvError::Disconnected) => return self.end_of_input(),
+                Err(TryRecvError::Disconnected) => return self.end_of_items(),
                 Err(TryRecvError::Empty) => {
                     // The input pauses: everything read so far has been processed; show it.
                     self.output.flush();
                     select! {
                         recv(self.collector.next()) -> item => match item {
                             Ok(item) => item,
-                            Err(_) => return self.end_of_input(),
+                            Err(_) => return self.end_of_items(),
                         },
                         recv(self.interrupts.wake) -> wake => match wake {
                             Ok(Wake::StdoutClosed) => return Ending::OutputDone,
@@ -235,12 +207,10 @@ impl Run {
                 if let ControlFlow::Break(stop) = step {
                     return ControlFlow::Break(Ending::Limit(stop));
                 }
-                if self.fields.is_live && !self.fields.told && self.engine.records() >= ENOUGH_RECORDS {
-                    self.fields.tell(&mut self.output);
-                }
+                self.fields.tell_if_live(self.engine.records(), &mut self.output);
             }
             Item::Note(note) => self.output.say(&note),
-            Item::Names(names) => self.fields.known = names,
+            Item::Names(names) => self.fields.learn(names),
             Item::Failed(error) => return ControlFlow::Break(Ending::Failed(error)),
         }
         if self.output.is_done() {
@@ -252,8 +222,14 @@ impl Run {
         }
     }
 
-    /// The signal that ends the writer of our pipe is for us as well: an end of input seen after it is none (E3).
-    fn end_of_input(&self) -> Ending {
+    /// No more items will come. That is the end of input only if the threads before us came to
+    /// their ends, and not if one broke down; and the signal that ended the writer of our pipe is
+    /// for us as well (E3).
+    fn end_of_items(&mut self) -> Ending {
+        let reader_ended = self.reader.take().is_none_or(|reader| reader.join().is_ok());
+        if !(self.collector.ended_well() && reader_ended) {
+            return Ending::Failed(Error::Defect);
+        }
         self.interrupts.signal().map_or(Ending::EndOfInput, Ending::Signal)
     }
 
@@ -285,9 +261,7 @@ impl Run {
     fn complete(&mut self) -> Exit {
         // No limit is reached by an end.
         let _ = self.engine.step(Input::End, &mut self.output);
-        if !self.fields.told && self.engine.records() > 0 {
-            self.fields.tell(&mut self.output);
-        }
+        self.fields.tell(&mut self.output);
         let counters = self.engine.counters();
         let records = counters.records - counters.blank;
         let mut exit = Exit::Done;
@@ -313,96 +287,5 @@ impl Run {
             open => format!("; {open} open windows were not printed"),
         };
         self.output.say_anyway(&format!("{why}{open}"));
-    }
-}
-
-impl Fields {
-    fn note(&mut self, batch: &EventBatch) {
-        for (seen, in_batch) in self.seen.iter_mut().zip(&batch.seen) {
-            *seen |= in_batch;
-        }
-    }
-
-    /// Says which fields no record had, once.
-    fn tell(&mut self, output: &mut Output) {
-        self.told = true;
-        if self.known.is_empty() {
-            return;
-        }
-        let mut missing: Vec<&str> =
-            self.names.iter().zip(&self.seen).filter(|(_, seen)| !**seen).map(|(name, _)| name.as_str()).collect();
-        missing.dedup();
-        for name in missing {
-            let near = match crate::suggest::nearest(name, self.known.iter().map(String::as_str)) {
-                Some(near) => format!("; near: {near}"),
-                None => String::new(),
-            };
-            output.say(&format!("no record had the field \"{name}\"{near}"));
-        }
-    }
-}
-
-/// Opens all inputs, so that a missing one is told before the first row (T10).
-fn open_inputs(names: &[String], stdin: Box<dyn Feed>) -> Result<Vec<Source>, Error> {
-    raise_file_limit();
-    let mut stdin = Some(stdin);
-    let open = |name: &String| -> Result<Source, Error> {
-        if name == "-" {
-            return match stdin.take() {
-                Some(feed) => Ok(Source { name: name.clone(), feed }),
-                None => Err(Error::Usage("stdin (-) is named twice, but can be read once".into())),
-            };
-        }
-        let failed = |source| Error::File { name: name.clone(), source };
-        let file = File::open(name).map_err(failed)?;
-        if file.metadata().map_err(failed)?.is_dir() {
-            return Err(failed(io::Error::other("is a directory")));
-        }
-        let feed = FileFeed::new(file).map_err(failed)?;
-        Ok(Source { name: name.clone(), feed: Box::new(feed) })
-    };
-    names.iter().map(open).collect()
-}
-
-/// All inputs are open at once: allow as many as the system lets us have.
-fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // If it is refused, opening says which file was one too many.
-    let _ = setrlimit(Resource::Nofile, limit);
-}
-
-/// An output that is an input, or another output, would destroy it.
-fn refuse_overwriting(config: &Config) -> Result<(), Error> {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |path: &Path| {
-        std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| (file.dev(), file.ino()))
-    };
-    let outputs: Vec<(&str, &PathBuf)> =
-        [("--output", &config.output), ("--late", &config.late), ("--bad", &config.bad)]
-            .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path.as_ref()?)))
-            .collect();
-    for (index, (flag, path)) in outputs.iter().enumerate() {
-        let same = |other: &Path| *path == other || identity(path).is_some_and(|id| identity(other) == Some(id));
-        if let Some(input) = config.inputs.iter().find(|input| same(Path::new(input))) {
-            return Err(Error::Usage(format!(
-                "{flag} {} is the input {input}, which it would overwrite",
-                path.display()
-            )));
-        }
-        if let Some((other, _)) = outputs[..index].iter().find(|(_, earlier)| same(earlier)) {
-            return Err(Error::Usage(format!("{other} and {flag} both name {}", path.display())));
-        }
-    }
-    Ok(())
-}
-
-fn create(path: &Path) -> Result<Sink, Error> {
-    let name = path.display().to_string();
-    match File::create(path) {
-        Ok(file) => Ok(Sink::new(name, Box::new(file))),
-        Err(source) => Err(Error::File { name, source }),
     }
 }

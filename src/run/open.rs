@@ -1,0 +1,110 @@
+//! Opening what the command line names, before the first row is printed.
+
+use crate::cli::Config;
+use crate::error::Error;
+use crate::input::feed::{Feed, FileFeed};
+use crate::input::reader::Source;
+use crate::output::sink::Sink;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Everything that is read and written.
+pub struct Opened {
+    /// The inputs, in order.
+    pub sources: Vec<Source>,
+    /// Where things go.
+    pub writers: Writers,
+}
+
+/// Where rows and reports go, but for stderr.
+pub struct Writers {
+    /// The rows.
+    pub rows: Sink,
+    /// Late drops, if not to stderr.
+    pub late: Option<Sink>,
+    /// Bad records, if not to stderr.
+    pub bad: Option<Sink>,
+}
+
+impl Opened {
+    /// Opens all inputs first, so that a missing one is told before anything is truncated (T10).
+    ///
+    /// # Errors
+    /// The first that cannot be opened, or an output that would overwrite something.
+    pub fn new(config: &Config, stdin: Box<dyn Feed>, stdout: Box<dyn io::Write + Send>) -> Result<Opened, Error> {
+        let sources = inputs(&config.inputs, stdin)?;
+        refuse_overwriting(config)?;
+        let rows = match &config.output {
+            Some(path) => create(path)?,
+            None => Sink::new("stdout", stdout),
+        };
+        let late = config.late.as_deref().map(create).transpose()?;
+        let bad = config.bad.as_deref().map(create).transpose()?;
+        Ok(Opened { sources, writers: Writers { rows, late, bad } })
+    }
+}
+
+fn inputs(names: &[String], stdin: Box<dyn Feed>) -> Result<Vec<Source>, Error> {
+    raise_file_limit();
+    let mut stdin = Some(stdin);
+    let open = |name: &String| -> Result<Source, Error> {
+        if name == "-" {
+            return match stdin.take() {
+                Some(feed) => Ok(Source { name: name.clone(), feed }),
+                None => Err(Error::Usage("stdin (-) is named twice, but can be read once".into())),
+            };
+        }
+        let failed = |source| Error::File { name: name.clone(), source };
+        let file = File::open(name).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_dir() {
+            return Err(failed(io::Error::other("is a directory")));
+        }
+        let feed = FileFeed::new(file).map_err(failed)?;
+        Ok(Source { name: name.clone(), feed: Box::new(feed) })
+    };
+    names.iter().map(open).collect()
+}
+
+/// All inputs are open at once: allow as many as the system lets us have.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // If it is refused, opening says which file was one too many.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// An output that is an input, or another output, would destroy it.
+fn refuse_overwriting(config: &Config) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| {
+        std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| (file.dev(), file.ino()))
+    };
+    let outputs: Vec<(&str, &PathBuf)> =
+        [("--output", &config.output), ("--late", &config.late), ("--bad", &config.bad)]
+            .into_iter()
+            .filter_map(|(flag, path)| Some((flag, path.as_ref()?)))
+            .collect();
+    for (index, (flag, path)) in outputs.iter().enumerate() {
+        let same = |other: &Path| *path == other || identity(path).is_some_and(|id| identity(other) == Some(id));
+        if let Some(input) = config.inputs.iter().find(|input| same(Path::new(input))) {
+            return Err(Error::Usage(format!(
+                "{flag} {} is the input {input}, which it would overwrite",
+                path.display()
+            )));
+        }
+        if let Some((other, _)) = outputs[..index].iter().find(|(_, earlier)| same(earlier)) {
+            return Err(Error::Usage(format!("{other} and {flag} both name {}", path.display())));
+        }
+    }
+    Ok(())
+}
+
+fn create(path: &Path) -> Result<Sink, Error> {
+    let name = path.display().to_string();
+    match File::create(path) {
+        Ok(file) => Ok(Sink::new(name, Box::new(file))),
+        Err(source) => Err(Error::File { name, source }),
+    }
+}
