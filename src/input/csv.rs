@@ -31,14 +31,25 @@ struct Cell {
     is_doubled: bool,
 }
 
-/// Reads the header row, given without its line end.
-pub fn read_header(row: &[u8], delimiter: u8) -> Vec<String> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(row);
+/// Reads the header row that the bytes begin with.
+pub fn read_header(bytes: &[u8], delimiter: u8) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .delimiter(delimiter)
+        // A lone CR is text, as it is in the rows.
+        .terminator(csv::Terminator::Any(b'\n'))
+        .from_reader(bytes);
     let mut record = csv::ByteRecord::new();
-    match reader.read_byte_record(&mut record) {
-        Ok(true) => record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect(),
-        _ => Vec::new(),
+    if !matches!(reader.read_byte_record(&mut record), Ok(true)) {
+        return Vec::new();
     }
+    let mut names: Vec<_> = record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
+    if let Some(last) = names.last_mut()
+        && last.ends_with('\r')
+    {
+        last.pop();
+    }
+    names
 }
 
 impl Csv {
