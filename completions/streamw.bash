@@ -29,7 +29,7 @@ _streamw() {
 
     case "${cmd}" in
         streamw)
-            opts="-w -d -l -t -k -a -i -o -q -h -V --window --offset --watermark-delay --allowed-lateness --late-rule --time --time-format --key --agg --input-format --max-line --threads --output-format --output --output-time --late --bad --stats --quiet --strict --max-bad --max-late --help --version completions man"
+            opts="-w -d -l -t -k -a -i -o -q -h -V --window --offset --watermark-delay --allowed-lateness --late-rule --time --time-format --key --agg --input-format --delimiter --no-header --columns --null --max-line --threads --output-format --output --output-time --late --bad --stats --quiet --strict --max-bad --max-late --help --version completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -76,7 +76,7 @@ _streamw() {
                     return 0
                     ;;
                 --time-format)
-                    COMPREPLY=($(compgen -W "auto rfc3339 s ms us ns" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --key)
@@ -96,11 +96,23 @@ _streamw() {
                     return 0
                     ;;
                 --input-format)
-                    COMPREPLY=($(compgen -W "auto ndjson csv" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -i)
-                    COMPREPLY=($(compgen -W "auto ndjson csv" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --delimiter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --null)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --max-line)

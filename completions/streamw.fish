@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= t/time= time-format= k/key= a/agg= i/input-format= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet strict max-bad= max-late= h/help V/version
+    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= t/time= time-format= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet strict max-bad= max-late= h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -31,17 +31,13 @@ complete -c streamw -n "__fish_streamw_needs_command" -s l -l allowed-lateness -
 complete -c streamw -n "__fish_streamw_needs_command" -l late-rule -d 'Which events are too late' -r -f -a "window\t'those all of whose windows are gone (Flink\'s rule)'
 event\t'those older than W minus the allowed lateness, whatever their windows'"
 complete -c streamw -n "__fish_streamw_needs_command" -s t -l time -d 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]' -r
-complete -c streamw -n "__fish_streamw_needs_command" -l time-format -d 'How the event time is written' -r -f -a "auto\t'whatever it looks like, value by value'
-rfc3339\t'RFC 3339 and nothing else'
-s\t'seconds since 1970'
-ms\t'milliseconds'
-us\t'microseconds'
-ns\t'nanoseconds'"
+complete -c streamw -n "__fish_streamw_needs_command" -l time-format -d 'How the event time is written: auto, rfc3339, s, ms, us, ns or a strftime pattern' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s k -l key -d 'Grouping key, repeatable for a composite key' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s a -l agg -d 'Aggregate, repeatable [default: count]' -r
-complete -c streamw -n "__fish_streamw_needs_command" -s i -l input-format -d 'Input format; auto goes by the file\'s extension, then by its first bytes' -r -f -a "auto\t'by extension, then by the first bytes, for each file'
-ndjson\t'a JSON object a line'
-csv\t'comma-separated values with a header (RFC 4180)'"
+complete -c streamw -n "__fish_streamw_needs_command" -s i -l input-format -d 'Input format: auto, ndjson, csv, tsv, combined, logfmt, regex:RE' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l delimiter -d 'What stands between cells of csv or tsv: one character, or \\t' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l columns -d 'csv and tsv have no header; columns are called so' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l null -d 'A text that means null, repeatable' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-line -d 'Longest line in bytes (K, M, G allowed); a longer one is one bad record' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l threads -d 'Decoder threads [default: all cores]' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s o -l output-format -d 'Format of rows' -r -f -a "ndjson\t'a JSON object a line'
@@ -56,6 +52,7 @@ complete -c streamw -n "__fish_streamw_needs_command" -l late -d 'Write late dro
 complete -c streamw -n "__fish_streamw_needs_command" -l bad -d 'Write bad records to a file instead of stderr' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l max-bad -d 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-late -d 'The same for late drops' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l no-header -d 'csv and tsv have no header; columns are called 1, 2, 3, ...'
 complete -c streamw -n "__fish_streamw_needs_command" -l stats -d 'Print a summary as a JSON line on stderr at the end'
 complete -c streamw -n "__fish_streamw_needs_command" -s q -l quiet -d 'No lines for people on stderr, but the reason for a failure'
 complete -c streamw -n "__fish_streamw_needs_command" -l strict -d 'Stop at the first bad record (exit 1)'

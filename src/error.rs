@@ -115,6 +115,16 @@ pub enum Error {
 pub const TIME_FIELDS: [&str; 7] = ["timestamp", "@timestamp", "time", "ts", "event_time", "datetime", "date"];
 
 impl Error {
+    /// A column that an input lacks; `header` is what it has.
+    pub fn no_column(source: &str, column: &str, header: &[String]) -> Error {
+        Error::NoColumn {
+            source_name: source.into(),
+            column: column.into(),
+            near: crate::suggest::nearest(column, header.iter().map(String::as_str)).map(str::to_owned),
+            header: header.to_vec(),
+        }
+    }
+
     /// The exit status it leads to.
     pub fn exit(&self) -> Exit {
         match self {

@@ -4,7 +4,7 @@
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&fold(name), &fold(candidate)), candidate))
+        .map(|candidate| (likeness(&fold(name), &fold(candidate)), candidate))
         .filter(|(likeness, _)| *likeness > 0.8)
         // The first of equals, so that messages do not depend on the order of iteration.
         .reduce(|best, other| if other.0 > best.0 { other } else { best })
@@ -14,6 +14,12 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 /// `; did you mean "…"?` for the nearest candidate, or nothing.
 pub fn near<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, candidates).map_or_else(String::new, |candidate| format!("; did you mean \"{candidate}\"?"))
+}
+
+/// From 0 to 1. One slip of the finger counts as near in short names too, where Jaro and Winkler's measure is harsh.
+fn likeness(name: &str, candidate: &str) -> f64 {
+    let is_slip = name.len() > 2 && strsim::osa_distance(name, candidate) <= 1;
+    strsim::jaro_winkler(name, candidate).max(if is_slip { 0.9 } else { 0.0 })
 }
 
 /// Case and separators are what people get wrong most.

@@ -62,7 +62,7 @@ fn e3_a_mistake_names_the_flag_and_the_near_miss() {
         ("-w session:0s", &["-w", "\"0s\""]),
         ("-w session:", &["-w"]),
         ("-w 1m -a mediam:x", &["-a", "\"mediam\""]),
-        ("-w 1m -a smu:x", &["-a", "\"smu\"", "\"sum\""]),
+        ("-w 1m -a summ:x", &["-a", "\"summ\"", "\"sum\""]),
         ("-w 1m -a sum", &["-a", "\"sum\"", "field"]),
         ("-w 1m -a sum:", &["-a", "field"]),
         ("-w 1m -a =count", &["-a", "="]),

@@ -3,6 +3,7 @@
 mod formats;
 mod generated;
 mod history;
+mod logs;
 mod model;
 mod readme;
 mod simulation;

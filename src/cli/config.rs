@@ -1,23 +1,23 @@
 //! Flags to configuration: every check that needs more than one flag.
 
-use super::{Flags, LateRuleFlag, OutputTimeFlag, TimeFormatFlag};
+use super::{Flags, LateRuleFlag, OutputTimeFlag};
 use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
 use crate::engine::trigger::LateRule;
 use crate::engine::{EngineConfig, Limits};
 use crate::error::TIME_FIELDS;
 use crate::event::projection::{Field, Projection};
+use crate::input::csv::Columns;
+use crate::input::detect::FormatOptions;
 use crate::input::reader::ReadOptions;
 use crate::output::{RESERVED, RowFormat, RowShape};
 use crate::time::SECOND;
 use crate::time::format::TimeStyle;
-use crate::time::parse::TimeFormat;
 use crate::window::spec::WindowSpec;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 /// A run as it was asked for, checked.
-#[derive(Debug)]
 pub struct Config {
     /// What is computed.
     pub engine: EngineConfig,
@@ -145,9 +145,27 @@ impl Config {
                 limits: Limits { strict: flags.strict, max_bad, max_late },
             },
             time_is_given: flags.time.is_some(),
-            projection: Projection { time, time_format: time_format(flags.time_format), keys: key_fields, values },
+            projection: Projection {
+                time,
+                time_format: flags.time_format,
+                keys: key_fields,
+                values,
+                nulls: flags.null,
+            },
             inputs: if flags.files.is_empty() { vec!["-".to_owned()] } else { flags.files },
-            read: ReadOptions { format: flags.input_format.format(), max_line: flags.max_line, block_size: BLOCK_SIZE },
+            read: ReadOptions {
+                format: FormatOptions {
+                    told: flags.input_format.0,
+                    delimiter: flags.delimiter,
+                    columns: match (flags.columns.is_empty(), flags.no_header) {
+                        (false, _) => Columns::Named(flags.columns),
+                        (true, true) => Columns::Numbered,
+                        (true, false) => Columns::FromHeader,
+                    },
+                },
+                max_line: flags.max_line,
+                block_size: BLOCK_SIZE,
+            },
             threads: flags.threads.map_or_else(all_cores, usize::from),
             row_format: flags.output_format,
             output: flags.output,
@@ -193,17 +211,6 @@ fn refuse_equal_columns(keys: &[String], plan: &AggregatePlan) -> Result<(), Str
         taken.push(name);
     }
     Ok(())
-}
-
-fn time_format(flag: TimeFormatFlag) -> TimeFormat {
-    match flag {
-        TimeFormatFlag::Auto => TimeFormat::Auto,
-        TimeFormatFlag::Rfc3339 => TimeFormat::Rfc3339,
-        TimeFormatFlag::S => TimeFormat::Units(SECOND),
-        TimeFormatFlag::Ms => TimeFormat::Units(1_000_000),
-        TimeFormatFlag::Us => TimeFormat::Units(1_000),
-        TimeFormatFlag::Ns => TimeFormat::Units(1),
-    }
 }
 
 fn time_style(flag: OutputTimeFlag) -> TimeStyle {

@@ -4,14 +4,20 @@ mod config;
 
 pub use config::{Config, Share};
 
-use crate::input::Format;
+use crate::input::combined::Combined;
+use crate::input::detect::Told;
+use crate::input::logfmt::Logfmt;
+use crate::input::pattern::Pattern;
 use crate::output::RowFormat;
-use crate::time::Span;
+use crate::time::parse::{TimeFormat, check_pattern};
+use crate::time::{SECOND, Span};
 use crate::window::spec::parse_duration;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A command line to begin with.
 pub struct Example {
@@ -47,7 +53,7 @@ const ABOUT: &str = "Event-time windows for the shell: group records by when the
 const LONG_ABOUT: &str = "\
 Event-time windows for the shell.
 
-streamw reads time-stamped records (NDJSON or CSV), groups them into windows by when they happened, \
+streamw reads time-stamped records (NDJSON, CSV, logs), groups them into windows by when they happened, \
 not by when they arrived, and prints a row per key and window. The watermark, the largest event \
 time so far minus -d, says how far time has come: a window is printed when the watermark reaches its end. \
 Records that come later still correct the row, for -l longer; after that they are reported on \
@@ -121,13 +127,14 @@ struct Flags {
     #[arg(short, long, value_name = "FIELD", help_heading = "Fields")]
     time: Option<String>,
 
-    /// How the event time is written
+    /// How the event time is written: auto, rfc3339, s, ms, us, ns or a strftime pattern
     ///
     /// auto reads, for each value, RFC 3339 and its usual loose spellings (a blank for T, no offset
     /// meaning UTC, +0100, a comma before the fraction, no seconds, a date alone), and numbers by magnitude:
-    /// below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds.
-    #[arg(long, value_enum, value_name = "F", default_value_t = TimeFormatFlag::Auto, help_heading = "Fields")]
-    time_format: TimeFormatFlag,
+    /// below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds. A
+    /// pattern is as in %d/%b/%Y:%H:%M:%S %z; %.f is a fraction with its point; without an offset it is UTC.
+    #[arg(long, value_name = "F", default_value = "auto", value_parser = parse_time_format, help_heading = "Fields")]
+    time_format: TimeFormat,
 
     /// Grouping key, repeatable for a composite key
     ///
@@ -140,9 +147,31 @@ struct Flags {
     #[arg(short, long, value_name = "[NAME=]FUNC[:FIELD]", long_help = aggregates_help(), help_heading = "Fields")]
     agg: Vec<String>,
 
-    /// Input format; auto goes by the file's extension, then by its first bytes
-    #[arg(short, long, value_enum, value_name = "F", default_value_t = InputFormatFlag::Auto, help_heading = "Input")]
-    input_format: InputFormatFlag,
+    /// Input format: auto, ndjson, csv, tsv, combined, logfmt, regex:RE
+    ///
+    /// auto goes, for each file, by its extension, then by its first bytes: ndjson, csv or tsv. csv and tsv have a
+    /// header and follow RFC 4180. combined is the access log of Apache and nginx, common or combined, with
+    /// the fields ip ident user time request method path protocol status bytes referer user_agent; its - is null.
+    /// logfmt is name=value pairs. regex:RE takes lines apart by an expression with named groups, as in
+    /// 'regex:^(?<time>\S+ \S+) (?<level>\w+)'.
+    #[arg(short, long, value_name = "F", default_value = "auto", value_parser = parse_format, help_heading = "Input")]
+    input_format: InputFormat,
+
+    /// What stands between cells of csv or tsv: one character, or \t
+    #[arg(long, value_name = "C", value_parser = parse_delimiter, help_heading = "Input")]
+    delimiter: Option<u8>,
+
+    /// csv and tsv have no header; columns are called 1, 2, 3, ...
+    #[arg(long, help_heading = "Input")]
+    no_header: bool,
+
+    /// csv and tsv have no header; columns are called so
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',', help_heading = "Input")]
+    columns: Vec<String>,
+
+    /// A text that means null, repeatable
+    #[arg(long, value_name = "TEXT", help_heading = "Input")]
+    null: Vec<String>,
 
     /// Longest line in bytes (K, M, G allowed); a longer one is one bad record
     #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = parse_size, help_heading = "Input")]
@@ -204,22 +233,6 @@ enum LateRuleFlag {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum TimeFormatFlag {
-    /// whatever it looks like, value by value
-    Auto,
-    /// RFC 3339 and nothing else
-    Rfc3339,
-    /// seconds since 1970
-    S,
-    /// milliseconds
-    Ms,
-    /// microseconds
-    Us,
-    /// nanoseconds
-    Ns,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 enum OutputTimeFlag {
     /// 2026-01-01T00:00:00Z
     Rfc3339,
@@ -233,24 +246,57 @@ enum OutputTimeFlag {
     Ns,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum InputFormatFlag {
-    /// by extension, then by the first bytes, for each file
-    Auto,
-    /// a JSON object a line
-    Ndjson,
-    /// comma-separated values with a header (RFC 4180)
-    Csv,
+/// The value of `-i`.
+#[derive(Clone)]
+struct InputFormat(Option<Told>);
+
+impl fmt::Debug for InputFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InputFormat")
+    }
 }
 
-impl InputFormatFlag {
-    fn format(self) -> Option<Format> {
-        match self {
-            InputFormatFlag::Auto => None,
-            InputFormatFlag::Ndjson => Some(Format::Ndjson),
-            InputFormatFlag::Csv => Some(Format::Csv),
-        }
+fn parse_format(text: &str) -> Result<InputFormat, String> {
+    Ok(InputFormat(Some(match text {
+        "auto" => return Ok(InputFormat(None)),
+        "ndjson" => Told::Ndjson,
+        "csv" => Told::Csv,
+        "tsv" => Told::Tsv,
+        "combined" => Told::Other(Arc::new(Combined)),
+        "logfmt" => Told::Other(Arc::new(Logfmt)),
+        other => match other.strip_prefix("regex:") {
+            Some(expression) => Told::Other(Arc::new(Pattern::parse(expression)?)),
+            None => {
+                let known = ["auto", "ndjson", "csv", "tsv", "combined", "logfmt", "regex:RE"];
+                let near = crate::suggest::near(other, known);
+                return Err(format!("unknown format \"{other}\"{near} (known: {})", known.join(" ")));
+            }
+        },
+    })))
+}
+
+fn parse_delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"\\t" => Ok(b'\t'),
+        [byte] if !matches!(byte, b'"' | b'\n' | b'\r') && byte.is_ascii() => Ok(*byte),
+        _ => Err(format!("\"{text}\" is not one character; a delimiter is one byte, and no quote or line end")),
     }
+}
+
+fn parse_time_format(text: &str) -> Result<TimeFormat, String> {
+    Ok(match text {
+        "auto" => TimeFormat::Auto,
+        "rfc3339" => TimeFormat::Rfc3339,
+        "s" => TimeFormat::Units(SECOND),
+        "ms" => TimeFormat::Units(1_000_000),
+        "us" => TimeFormat::Units(1_000),
+        "ns" => TimeFormat::Units(1),
+        pattern if pattern.contains('%') => {
+            check_pattern(pattern)?;
+            TimeFormat::Pattern(pattern.into())
+        }
+        other => return Err(format!("\"{other}\" is neither auto, rfc3339, s, ms, us, ns nor a pattern with %")),
+    })
 }
 
 fn aggregates_help() -> String {
@@ -302,7 +348,6 @@ pub fn command() -> clap::Command {
 }
 
 /// What to do.
-#[derive(Debug)]
 pub enum Command {
     /// A run.
     Run(Box<Config>),

@@ -57,6 +57,8 @@ pub enum Reason {
     Quote,
     /// More or fewer cells than the header.
     Ragged,
+    /// Not a line of the format told.
+    Format,
     /// Longer than `--max-line`.
     TooLong,
     /// The event time is missing, unreadable or out of range (T1).
@@ -76,6 +78,7 @@ impl Reason {
             Reason::Utf8 => "utf8",
             Reason::Quote => "quote",
             Reason::Ragged => "ragged",
+            Reason::Format => "format",
             Reason::TooLong => "too_long",
             Reason::Time => "time",
             Reason::Key => "key",

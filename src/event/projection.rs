@@ -61,6 +61,8 @@ pub struct Projection {
     pub keys: Vec<Field>,
     /// The fields of aggregates, each once.
     pub values: Vec<ValueField>,
+    /// Texts that mean null (`--null`).
+    pub nulls: Vec<String>,
 }
 
 impl Projection {

@@ -1,20 +1,93 @@
 //! CSV as RFC 4180 has it: a header, cells in quotes with doubled quotes and newlines inside.
 
+use super::cut::{CsvRows, Cutter};
 use super::record::{Found, push_event};
-use super::{Decode, Layout, push_bad, too_long};
+use super::{Decode, FirstRecord, Format, Layout, columns, push_bad, too_long};
 use crate::error::Error;
-use crate::event::projection::{Field, Projection};
+use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
 use crate::time::parse::DateCache;
 use std::sync::Arc;
 
 const QUOTE: u8 = b'"';
 
+/// The format: a delimiter, and where the names of columns come from.
+#[derive(Clone, Debug)]
+pub struct Separated {
+    /// Between cells.
+    pub delimiter: u8,
+    /// What columns are called.
+    pub columns: Columns,
+}
+
+/// What columns are called.
+#[derive(Clone, Debug)]
+pub enum Columns {
+    /// As the first row says.
+    FromHeader,
+    /// 1, 2, 3, …: there is no header.
+    Numbered,
+    /// So: there is no header.
+    Named(Vec<String>),
+}
+
+impl Format for Separated {
+    fn cutter(&self, max_line: usize) -> Box<dyn Cutter> {
+        Box::new(CsvRows::new(self.delimiter, max_line))
+    }
+
+    fn first_record(&self, bytes: &[u8], layout: &Layout, max_line: usize) -> Option<FirstRecord> {
+        let start = find_row(bytes, layout, max_line)?;
+        let (names, is_header) = match &self.columns {
+            Columns::FromHeader => (read_header(&bytes[start..], self.delimiter), true),
+            Columns::Named(names) => (names.clone(), false),
+            Columns::Numbered => {
+                let count = read_header(&bytes[start..], self.delimiter).len();
+                ((1..=count).map(|number| number.to_string()).collect(), false)
+            }
+        };
+        Some(FirstRecord { start, names, is_header })
+    }
+
+    fn decoder(
+        &self,
+        projection: Arc<Projection>,
+        names: &[String],
+        source: &str,
+        max_line: usize,
+    ) -> Result<Arc<dyn Decode>, Error> {
+        Ok(Arc::new(Csv::new(projection, names.to_vec(), self, max_line, source)?))
+    }
+
+    fn fields_vary(&self) -> bool {
+        false
+    }
+}
+
+/// Where the first row begins that is not blank, not too long, and whose quoting is well-formed.
+fn find_row(bytes: &[u8], layout: &Layout, max_line: usize) -> Option<usize> {
+    let mut start = 0;
+    while start < bytes.len() {
+        if let Some(bad) = layout.malformed.iter().find(|bad| bad.start == start) {
+            start = bad.end;
+            continue;
+        }
+        let line = bytes[start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+        if line.len() <= max_line && line.iter().any(|byte| !matches!(byte, b' ' | b'\r')) {
+            return Some(start);
+        }
+        start += line.len() + 1;
+    }
+    None
+}
+
 /// Decodes blocks of whole rows of one input.
-pub struct Csv {
+struct Csv {
     projection: Arc<Projection>,
     delimiter: u8,
     header: Vec<String>,
+    /// Whether a row equal to the header is one.
+    skips_header: bool,
     /// Per field, its column.
     columns: Vec<usize>,
     /// Whether the header could be taken for an event: its time column is named like a time.
@@ -32,7 +105,7 @@ struct Cell {
 }
 
 /// Reads the header row that the bytes begin with.
-pub fn read_header(bytes: &[u8], delimiter: u8) -> Vec<String> {
+fn read_header(bytes: &[u8], delimiter: u8) -> Vec<String> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .delimiter(delimiter)
@@ -53,46 +126,19 @@ pub fn read_header(bytes: &[u8], delimiter: u8) -> Vec<String> {
 }
 
 impl Csv {
-    /// A decoder for the rows under a header.
-    ///
-    /// # Errors
-    /// A field that the header lacks, with the near miss (T10).
-    pub fn new(
+    /// A decoder for rows with these columns, or the field that they lack, with the near miss (T10).
+    fn new(
         projection: Arc<Projection>,
         header: Vec<String>,
-        delimiter: u8,
+        format: &Separated,
         max_line: usize,
         source: &str,
     ) -> Result<Csv, Error> {
-        let column = |field: &Field| {
-            let named = |is_meant: &dyn Fn(&String) -> bool| -> Vec<usize> {
-                header.iter().enumerate().filter(|(_, column)| is_meant(column)).map(|(index, _)| index).collect()
-            };
-            let mut found = named(&|column| *column == field.name);
-            if found.is_empty() {
-                found = named(&|column| field.is_column(column));
-            }
-            match found[..] {
-                [column] => Ok(column),
-                [] => Err(Error::NoColumn {
-                    source_name: source.into(),
-                    column: field.name.clone(),
-                    near: crate::suggest::nearest(&field.name, header.iter().map(String::as_str)).map(str::to_owned),
-                    header: header.clone(),
-                }),
-                // Taking either would be a guess.
-                _ => Err(Error::TwoColumns { source_name: source.into(), column: field.name.clone() }),
-            }
-        };
-        let columns = projection.fields().map(column).collect::<Result<Vec<usize>, _>>()?;
-        let time_name = columns.first().map_or("", |column| &header[*column]);
+        let columns = columns(&projection, &header, source)?;
+        let time_name = columns.first().and_then(|column| header.get(*column)).map_or("", String::as_str);
         let reads_as_event = projection.time_format.parse_text(time_name.as_bytes(), &mut DateCache::default()).is_ok();
-        Ok(Csv { projection, delimiter, header, columns, reads_as_event, max_line })
-    }
-
-    /// A decoder for what comes before the header: blank and malformed lines.
-    pub fn headless(projection: Arc<Projection>, delimiter: u8, max_line: usize) -> Csv {
-        Csv { projection, delimiter, header: Vec::new(), columns: Vec::new(), reads_as_event: false, max_line }
+        let skips_header = !header.is_empty() && !matches!(format.columns, Columns::Numbered);
+        Ok(Csv { projection, delimiter: format.delimiter, header, skips_header, columns, reads_as_event, max_line })
     }
 
     /// Finds the cells of the row at `start`; says where the next one begins. `None` for quoting
@@ -128,7 +174,7 @@ impl Csv {
             (false, text) => text == name.as_bytes(),
             (true, text) => undouble(text).eq(name.bytes()),
         };
-        cells.len() == self.header.len() && cells.iter().zip(&self.header).all(same)
+        self.skips_header && cells.len() == self.header.len() && cells.iter().zip(&self.header).all(same)
     }
 
     /// Looks up the fields in the cells; doubled quotes are undone in the batch's side buffer.

@@ -2,28 +2,87 @@
 //! no aggregates.
 //!
 //! [`reader`] cuts, in order; [`pool`] decodes, in parallel, and hands on in order. A new format is
-//! a file beside this one with `impl Decode` and a line in [`Format`].
+//! a file beside this one with `impl Format`, and a line in [`detect`].
 
+pub mod combined;
 pub mod csv;
 pub mod cut;
+pub mod detect;
 pub mod feed;
 pub mod json;
+pub mod lines;
+pub mod logfmt;
 pub mod ndjson;
+pub mod pattern;
 pub mod pool;
 pub mod reader;
 pub mod record;
 
+use crate::error::Error;
+use crate::event::projection::{Field, Projection};
 use crate::event::{Aside, BadRecord, EventBatch, RecordSpan, TextSpan};
+use cut::Cutter;
 use record::Refusal;
 use std::ops::Range;
+use std::sync::Arc;
 
-/// An input format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// a JSON object a line
-    Ndjson,
-    /// comma-separated values with a header (RFC 4180)
-    Csv,
+/// How the records of a format are cut and read.
+pub trait Format: Send + Sync {
+    /// Finds record ends.
+    fn cutter(&self, max_line: usize) -> Box<dyn Cutter>;
+
+    /// The first of whole records that tells which fields there are, if any does.
+    fn first_record(&self, bytes: &[u8], layout: &Layout, max_line: usize) -> Option<FirstRecord>;
+
+    /// A decoder for records with these fields; with none, for what comes before the first record.
+    ///
+    /// # Errors
+    /// A field that is asked for and not there.
+    fn decoder(
+        &self,
+        projection: Arc<Projection>,
+        names: &[String],
+        source: &str,
+        max_line: usize,
+    ) -> Result<Arc<dyn Decode>, Error>;
+
+    /// Whether each record has fields of its own, so that only the whole input tells that one was misspelt.
+    fn fields_vary(&self) -> bool;
+}
+
+/// The record that tells which fields there are.
+#[derive(Debug)]
+pub struct FirstRecord {
+    /// Where it begins.
+    pub start: usize,
+    /// The fields' names.
+    pub names: Vec<String>,
+    /// Whether it is a header and no event.
+    pub is_header: bool,
+}
+
+/// The places of the fields of a projection among an input's columns; none where no record has told
+/// the columns yet.
+///
+/// # Errors
+/// A field that is no column, with the near miss (T10), or that two columns are called.
+fn columns(projection: &Projection, header: &[String], source: &str) -> Result<Vec<usize>, Error> {
+    let column = |field: &Field| {
+        let named = |is_meant: &dyn Fn(&String) -> bool| -> Vec<usize> {
+            header.iter().enumerate().filter(|(_, column)| is_meant(column)).map(|(index, _)| index).collect()
+        };
+        let mut found = named(&|column| *column == field.name);
+        if found.is_empty() {
+            found = named(&|column| field.is_column(column));
+        }
+        match found[..] {
+            [column] => Ok(column),
+            [] => Err(Error::no_column(source, &field.name, header)),
+            // Taking either would be a guess.
+            _ => Err(Error::TwoColumns { source_name: source.into(), column: field.name.clone() }),
+        }
+    };
+    if header.is_empty() { Ok(Vec::new()) } else { projection.fields().map(column).collect() }
 }
 
 /// What the reader knows of a block beside its bytes.

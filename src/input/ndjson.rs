@@ -1,21 +1,49 @@
 //! NDJSON: a JSON object a line. Fields are found in the bytes; no document is made.
 
+use super::cut::{Cutter, Lines};
 use super::json::{JsonError, Kind, MAX_DEPTH, Scanner, Token, unescape};
-use super::record::{Found, Refusal, push_event};
-use super::{Decode, Layout, push_bad, too_long};
+use super::lines::{FindFields, LineDecoder, Side, candidates};
+use super::record::{Found, Refusal};
+use super::{Decode, FirstRecord, Format, Layout};
+use crate::error::Error;
 use crate::event::projection::{Field, Projection};
-use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
-use crate::time::parse::DateCache;
+use crate::event::{Reason, TextSpan};
 use std::sync::Arc;
 
-/// Decodes blocks of whole lines.
-pub struct Ndjson {
-    projection: Arc<Projection>,
+/// The format.
+pub struct Ndjson;
+
+impl Format for Ndjson {
+    fn cutter(&self, _max_line: usize) -> Box<dyn Cutter> {
+        Box::<Lines>::default()
+    }
+
+    fn first_record(&self, bytes: &[u8], _layout: &Layout, max_line: usize) -> Option<FirstRecord> {
+        let utf8 = candidates(bytes, max_line).filter(|(_, line)| std::str::from_utf8(line).is_ok());
+        utf8.into_iter().find_map(|(start, line)| Some(FirstRecord { start, names: names(line)?, is_header: false }))
+    }
+
+    fn decoder(
+        &self,
+        projection: Arc<Projection>,
+        _names: &[String],
+        _source: &str,
+        max_line: usize,
+    ) -> Result<Arc<dyn Decode>, Error> {
+        Ok(Arc::new(LineDecoder::new(Fields::new(&projection), projection, max_line)))
+    }
+
+    fn fields_vary(&self) -> bool {
+        true
+    }
+}
+
+/// Finds fields in objects.
+struct Fields {
     root: Node,
     /// Per field, where its value turns up if it is a top-level name, and if it is a path.
     slots: Vec<FieldSlots>,
     slot_count: usize,
-    max_line: usize,
 }
 
 #[derive(Default)]
@@ -53,7 +81,6 @@ const MOST_HABITS: usize = 256;
 #[derive(Default)]
 struct Scratch {
     tokens: Vec<Option<Token>>,
-    fields: Vec<Found>,
     habits: Vec<Habit>,
 }
 
@@ -219,9 +246,8 @@ impl Member {
     }
 }
 
-impl Ndjson {
-    /// A decoder for what is wanted of each record.
-    pub fn new(projection: Arc<Projection>, max_line: usize) -> Ndjson {
+impl Fields {
+    fn new(projection: &Projection) -> Fields {
         let mut root = Node::default();
         let mut slot_count = 0;
         let mut slot = |root: &mut Node, path: &[String]| {
@@ -236,14 +262,26 @@ impl Ndjson {
                 path: (!is_name || path.len() > 1).then(|| slot(&mut root, path)),
             })
             .collect();
-        Ndjson { projection, root, slots, slot_count, max_line }
+        Fields { root, slots, slot_count }
     }
+}
 
-    /// Finds the fields of one record.
+impl FindFields for Fields {
+    type Scratch = Scratch;
+    const WHOLE_UTF8: bool = true;
+
     #[inline]
-    fn scan(&self, line: &[u8], base: usize, scratch: &mut Scratch) -> Result<(), Refusal> {
-        let Scratch { tokens, fields, habits } = scratch;
-        tokens.fill(None);
+    fn find(
+        &self,
+        line: &[u8],
+        base: usize,
+        fields: &mut [Found],
+        _side: &mut Side<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Refusal> {
+        let Scratch { tokens, habits } = scratch;
+        tokens.clear();
+        tokens.resize(self.slot_count, None);
         scan_object(&self.root, line, tokens, habits).map_err(describe)?;
         for (field, slots) in fields.iter_mut().zip(&self.slots) {
             let token = |slot: Option<usize>| slot.and_then(|slot| tokens[slot]);
@@ -293,64 +331,7 @@ fn found(token: Token, base: usize) -> Found {
     }
 }
 
-impl Decode for Ndjson {
-    fn decode(&self, _layout: &Layout, batch: &mut EventBatch) {
-        let mut scratch = Scratch {
-            tokens: vec![None; self.slot_count],
-            fields: vec![Found::Missing; self.slots.len()],
-            habits: Vec::new(),
-        };
-        let mut dates = DateCache::default();
-        let is_utf8 = std::str::from_utf8(&batch.bytes).is_ok();
-        let mut start = 0;
-        while start < batch.bytes.len() {
-            let rest = &batch.bytes[start..];
-            let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            let next = start + (length + 1).min(rest.len());
-            let line = &rest[..length];
-            let text = TextSpan { start: start as u32, len: line.strip_suffix(b"\r").unwrap_or(line).len() as u32 };
-            let record = RecordSpan { text, line: batch.lines };
-            batch.lines += 1;
-            if length > self.max_line {
-                let detail = too_long(length as u64, self.max_line);
-                push_bad(batch, record, (Reason::TooLong, detail), next as u64);
-            } else if line.trim_ascii().is_empty() {
-                batch.push_aside(Aside::Blank(1), next as u64);
-            } else {
-                let line = &line[..text.len as usize];
-                let scanned = match std::str::from_utf8(if is_utf8 { b"" } else { line }) {
-                    Ok(_) => self.scan(line, start, &mut scratch),
-                    Err(error) => {
-                        Err((Reason::Utf8, format!("not UTF-8 at byte {} of the line", error.valid_up_to() + 1)))
-                    }
-                };
-                let pushed =
-                    scanned.and_then(|()| push_event(batch, &self.projection, &scratch.fields, record, &mut dates));
-                if let Err(refusal) = pushed {
-                    push_bad(batch, record, refusal, next as u64);
-                }
-            }
-            start = next;
-        }
-    }
-}
-
-/// Where the first well-formed record among whole lines begins, and its top-level names.
-pub fn first_names(bytes: &[u8], max_line: usize) -> Option<(usize, Vec<String>)> {
-    let mut start = 0;
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let text = line.strip_suffix(b"\n").unwrap_or(line);
-        if text.len() <= max_line
-            && std::str::from_utf8(text).is_ok()
-            && let Some(names) = names(text)
-        {
-            return Some((start, names));
-        }
-        start += line.len();
-    }
-    None
-}
-
+/// The top-level names of a well-formed record.
 fn names(line: &[u8]) -> Option<Vec<String>> {
     scan_object(&Node::default(), line, &mut [], &mut Vec::new()).ok()?;
     // It is well-formed: what is left is to read the names.

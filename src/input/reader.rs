@@ -1,9 +1,8 @@
 //! Reads inputs one after the other, finds out what they are, and cuts them into blocks of whole records.
 
-use super::csv::{Csv, read_header};
-use super::cut::{CsvRows, Cut, Cutter, Lines};
+use super::cut::{Cut, Cutter};
+use super::detect::FormatOptions;
 use super::feed::Feed;
-use super::ndjson::{Ndjson, first_names};
 use super::pool::{Block, Content, Dealer, Gone, Item};
 use super::{Decode, EXCERPT, Format, Layout};
 use crate::error::{Error, TIME_FIELDS};
@@ -22,10 +21,10 @@ pub struct Source {
 }
 
 /// How inputs are read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReadOptions {
-    /// `None` to find out for each input.
-    pub format: Option<Format>,
+    /// How formats are found.
+    pub format: FormatOptions,
     /// Longest line in bytes, without its end.
     pub max_line: usize,
     /// Bytes to read before a block is cut.
@@ -118,12 +117,10 @@ impl Reader {
 enum Phase {
     /// Nothing yet.
     Unknown,
-    /// The format; a CSV header is still to come.
-    Headless(Box<dyn Cutter>),
+    /// The format; the record that tells the fields is still to come.
+    Found(Box<dyn Cutter>, Arc<dyn Format>),
     /// All that is needed to cut and decode.
     Known(Box<dyn Cutter>, Arc<dyn Decode>),
-    /// NDJSON, but no well-formed record has told yet which field is the event time.
-    Timeless(Box<dyn Cutter>),
 }
 
 /// One input being read.
@@ -191,34 +188,12 @@ impl SourceReader {
         self.refuse_by_magic()?;
         const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
         let mark = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        let first = bytes[mark..].iter().find(|byte| !byte.is_ascii_whitespace());
-        let extension = self.source.name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-        let format = match (reader.options.format, extension.as_deref(), first) {
-            (Some(format), ..) => format,
-            (None, Some("ndjson" | "jsonl" | "json"), _) => Format::Ndjson,
-            (None, Some("csv"), _) => Format::Csv,
-            (None, _, Some(b'{' | b'[')) => Format::Ndjson,
-            (None, _, Some(_)) => Format::Csv,
-            // Nothing but white space reads the same in any format.
-            (None, _, None) if self.is_end || bytes.len() >= LIVE_READ => Format::Ndjson,
-            (None, _, None) => return Ok(false),
-        };
+        let found = reader.options.format.find(&self.source.name, &bytes[mark..], self.is_end);
+        let Some(format) = found else { return Ok(false) };
         self.batch.bytes.drain(..mark);
         self.offset = mark as u64;
-        self.phase = match format {
-            Format::Csv => Phase::Headless(Box::new(CsvRows::new(b',', reader.options.max_line))),
-            Format::Ndjson => self.ndjson(reader),
-        };
+        self.phase = Phase::Found(format.cutter(reader.options.max_line), format);
         Ok(true)
-    }
-
-    fn ndjson(&self, reader: &Reader) -> Phase {
-        if reader.names_told && reader.time_is_known {
-            let decoder = Ndjson::new(reader.projection.clone(), reader.options.max_line);
-            Phase::Known(Box::<Lines>::default(), Arc::new(decoder))
-        } else {
-            Phase::Timeless(Box::<Lines>::default())
-        }
     }
 
     fn refuse_by_magic(&self) -> Result<(), End> {
@@ -240,7 +215,7 @@ impl SourceReader {
     /// Cuts off whole records and deals them out.
     fn cut(&mut self, reader: &mut Reader) -> Result<(), End> {
         loop {
-            let (Phase::Headless(cutter) | Phase::Timeless(cutter) | Phase::Known(cutter, _)) = &mut self.phase else {
+            let (Phase::Found(cutter, _) | Phase::Known(cutter, _)) = &mut self.phase else {
                 return Ok(());
             };
             let Cut { end, malformed } = cutter.cut(&self.batch.bytes, self.is_end);
@@ -261,7 +236,7 @@ impl SourceReader {
 
     fn cutter(&mut self, act: impl FnOnce(&mut dyn Cutter)) {
         match &mut self.phase {
-            Phase::Headless(cutter) | Phase::Timeless(cutter) | Phase::Known(cutter, _) => act(cutter.as_mut()),
+            Phase::Found(cutter, _) | Phase::Known(cutter, _) => act(cutter.as_mut()),
             Phase::Unknown => {}
         }
     }
@@ -276,43 +251,29 @@ impl SourceReader {
         layout: &mut Layout,
     ) -> Result<(Arc<dyn Decode>, usize), End> {
         let max_line = reader.options.max_line;
-        let bytes = &self.batch.bytes[..end];
-        let projection = || reader.projection.clone();
-        let decoder: Arc<dyn Decode> = match &self.phase {
+        let format = match &self.phase {
             Phase::Known(_, decoder) => return Ok((decoder.clone(), end)),
+            Phase::Found(_, format) => format.clone(),
             Phase::Unknown => unreachable!("blocks are cut once the format is known"),
-            Phase::Timeless(_) => match first_names(bytes, max_line) {
-                Some((0, names)) => {
-                    reader.choose_time(&names, &self.source.name)?;
-                    if !reader.names_told {
-                        reader.names_told = true;
-                        reader.dealer.deal(Item::Names(names))?;
-                    }
-                    Arc::new(Ndjson::new(reader.projection.clone(), max_line))
-                }
-                // All records here are bad, whatever they are read for.
-                before => {
-                    let known_to = before.map_or(end, |(start, _)| start);
-                    return Ok((Arc::new(Ndjson::new(projection(), max_line)), known_to));
-                }
-            },
-            Phase::Headless(_) => match find_header(bytes, layout, max_line) {
-                Some(0) => {
-                    let names = read_header(bytes, b',');
-                    layout.header = Some(0);
-                    reader.choose_time(&names, &self.source.name)?;
-                    Arc::new(Csv::new(reader.projection.clone(), names, b',', max_line, &self.source.name)?)
-                }
-                before => {
-                    let decoder = Csv::headless(projection(), b',', max_line);
-                    return Ok((Arc::new(decoder), before.unwrap_or(end)));
-                }
-            },
         };
-        self.phase = match std::mem::replace(&mut self.phase, Phase::Unknown) {
-            Phase::Headless(cutter) | Phase::Timeless(cutter) | Phase::Known(cutter, _) => {
-                Phase::Known(cutter, decoder.clone())
+        let source = &self.source.name;
+        let first = match format.first_record(&self.batch.bytes[..end], layout, max_line) {
+            Some(first) if first.start == 0 => first,
+            // All that comes before is blank or bad, whatever it is read for.
+            later => {
+                let before = format.decoder(reader.projection.clone(), &[], source, max_line)?;
+                return Ok((before, later.map_or(end, |first| first.start)));
             }
+        };
+        layout.header = first.is_header.then_some(0);
+        reader.choose_time(&first.names, source)?;
+        let decoder = format.decoder(reader.projection.clone(), &first.names, source, max_line)?;
+        if format.fields_vary() && !reader.names_told {
+            reader.names_told = true;
+            reader.dealer.deal(Item::Names(first.names))?;
+        }
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Unknown) {
+            Phase::Found(cutter, _) | Phase::Known(cutter, _) => Phase::Known(cutter, decoder.clone()),
             Phase::Unknown => Phase::Unknown,
         };
         Ok((decoder, end))
@@ -369,21 +330,4 @@ impl From<Error> for End {
     fn from(error: Error) -> Self {
         End::Failed(error)
     }
-}
-
-/// Where the header row begins: the first that is not blank, not too long, and whose quoting is well-formed.
-fn find_header(bytes: &[u8], layout: &Layout, max_line: usize) -> Option<usize> {
-    let mut start = 0;
-    while start < bytes.len() {
-        if let Some(bad) = layout.malformed.iter().find(|bad| bad.start == start) {
-            start = bad.end;
-            continue;
-        }
-        let line = bytes[start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
-        if line.len() <= max_line && line.iter().any(|byte| !matches!(byte, b' ' | b'\r')) {
-            return Some(start);
-        }
-        start += line.len() + 1;
-    }
-    None
 }

@@ -50,13 +50,15 @@ pub fn push_event(
     let (keys_from, values_from) = (1, 1 + projection.keys.len());
     let time = read_time(batch, projection, fields[0], dates)?;
     for (found, field) in fields[keys_from..values_from].iter().zip(&projection.keys) {
-        if let Err(refusal) = push_key_part(batch, *found, &field.name) {
+        let found = nulled(batch, projection, *found);
+        if let Err(refusal) = push_key_part(batch, found, &field.name) {
             batch.keys.discard();
             return Err(refusal);
         }
     }
     for index in 0..projection.values.len() {
-        if let Err(refusal) = push_value(batch, projection, index, fields[values_from + index]) {
+        let found = nulled(batch, projection, fields[values_from + index]);
+        if let Err(refusal) = push_value(batch, projection, index, found) {
             batch.keys.discard();
             let events = batch.times.len();
             batch.numbers.iter_mut().for_each(|column| column.truncate(events));
@@ -70,13 +72,28 @@ pub fn push_event(
     Ok(())
 }
 
+/// What was found, or null if it is one of the texts that mean null (N2).
+#[inline]
+fn nulled(batch: &EventBatch, projection: &Projection, found: Found) -> Found {
+    if projection.nulls.is_empty() {
+        return found;
+    }
+    let is_null = |text: &[u8]| projection.nulls.iter().any(|null| null.as_bytes() == text);
+    let null = match found {
+        Found::Text(span) | Found::Cell(span) => is_null(batch.text(span)),
+        Found::Escaped(span) => json::unescape(batch.text(span)).is_some_and(|text| is_null(text.as_bytes())),
+        _ => false,
+    };
+    if null { Found::Null } else { found }
+}
+
 fn read_time(
     batch: &EventBatch,
     projection: &Projection,
     found: Found,
     dates: &mut DateCache,
 ) -> Result<Timestamp, Refusal> {
-    let format = projection.time_format;
+    let format = &projection.time_format;
     let read = match found {
         Found::Text(span) | Found::Cell(span) => format.parse_text(batch.text(span), dates),
         Found::Number(span) => format.parse_number(batch.text(span)),

@@ -5,9 +5,12 @@ use super::{
     civil::{days_from_civil, days_in_month},
 };
 use crate::event::number::{Number, pow10};
+use jiff::civil::Time;
+use jiff::tz::Offset;
+use std::sync::Arc;
 
 /// How the event-time field is read (`--time-format`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimeFormat {
     /// RFC 3339 and its loose spellings, or a number whose unit its magnitude tells.
     Auto,
@@ -15,6 +18,8 @@ pub enum TimeFormat {
     Rfc3339,
     /// A number of units of this many nanoseconds.
     Units(i64),
+    /// A strftime pattern.
+    Pattern(Arc<str>),
 }
 
 /// Why a text is no time, for people.
@@ -56,7 +61,7 @@ impl TimeFormat {
     /// # Errors
     /// [`BadTime`] if this format does not admit the text, or the moment does not fit.
     #[inline]
-    pub fn parse_text(self, text: &[u8], cache: &mut DateCache) -> Result<Timestamp, BadTime> {
+    pub fn parse_text(&self, text: &[u8], cache: &mut DateCache) -> Result<Timestamp, BadTime> {
         let text = text.trim_ascii();
         match self {
             TimeFormat::Auto => {
@@ -69,6 +74,7 @@ impl TimeFormat {
             }
             TimeFormat::Rfc3339 => parse_date_time(text, Strictness::Strict, cache),
             TimeFormat::Units(_) => self.parse_number(text),
+            TimeFormat::Pattern(pattern) => parse_pattern(pattern, text),
         }
     }
 
@@ -76,11 +82,13 @@ impl TimeFormat {
     ///
     /// # Errors
     /// As [`TimeFormat::parse_text`]; a number is unreadable where RFC 3339 is demanded.
-    pub fn parse_number(self, literal: &[u8]) -> Result<Timestamp, BadTime> {
+    pub fn parse_number(&self, literal: &[u8]) -> Result<Timestamp, BadTime> {
         let unit = match self {
             TimeFormat::Rfc3339 => return Err(BadTime::Unreadable),
+            // A number may be a date all the same, such as 20260101 for %Y%m%d.
+            TimeFormat::Pattern(pattern) => return parse_pattern(pattern, literal),
             TimeFormat::Auto => None,
-            TimeFormat::Units(unit) => Some(unit),
+            TimeFormat::Units(unit) => Some(*unit),
         };
         match Number::parse(literal).ok_or(BadTime::Unreadable)? {
             Number::Small { mantissa, scale: 0, .. } => {
@@ -97,6 +105,35 @@ impl TimeFormat {
                 i64::try_from(nanos).map(Timestamp).map_err(|_| BadTime::OutOfRange)
             }
         }
+    }
+}
+
+/// Reads a time by a strftime pattern; without an offset it is UTC, without a time of day midnight.
+fn parse_pattern(pattern: &str, text: &[u8]) -> Result<Timestamp, BadTime> {
+    let parsed = jiff::fmt::strtime::parse(pattern, text).map_err(|_| BadTime::Unreadable)?;
+    let nanos = if let Some(seconds) = parsed.timestamp() {
+        seconds.as_nanosecond()
+    } else {
+        let date = parsed.to_date().map_err(|_| BadTime::Unreadable)?;
+        let clock =
+            if parsed.hour().is_some() { parsed.to_time().map_err(|_| BadTime::Unreadable)? } else { Time::midnight() };
+        let offset = parsed.offset().unwrap_or(Offset::UTC);
+        offset.to_timestamp(date.to_datetime(clock)).map_err(|_| BadTime::OutOfRange)?.as_nanosecond()
+    };
+    i64::try_from(nanos).map(Timestamp).map_err(|_| BadTime::OutOfRange)
+}
+
+/// Checks that a strftime pattern can be read and tells at least a date.
+///
+/// # Errors
+/// A message for people.
+pub fn check_pattern(pattern: &str) -> Result<(), String> {
+    // A moment written with the pattern must be readable by it.
+    let sample = jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC);
+    let written = jiff::fmt::strtime::format(pattern, &sample).map_err(|error| format!("\"{pattern}\": {error}"))?;
+    match parse_pattern(pattern, written.as_bytes()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("\"{pattern}\" does not tell a date with its year, or cannot be read back")),
     }
 }
 
@@ -356,6 +393,27 @@ mod tests {
         assert_eq!(read(TimeFormat::Units(1), "1.9"), Ok(1));
         assert_eq!(read(TimeFormat::Units(SECOND), "10000000000"), Err(BadTime::OutOfRange));
         assert_eq!(read(TimeFormat::Units(SECOND), "2026-01-01"), Err(BadTime::Unreadable));
+    }
+
+    #[test]
+    fn t1_patterns_read_dates_with_and_without_offset_and_clock() {
+        const NEW_YEAR: i64 = 1_767_225_600 * SECOND;
+        for (pattern, text, expected) in [
+            ("%d/%b/%Y:%H:%M:%S %z", "01/Jan/2026:01:00:00 +0100", Ok(NEW_YEAR)),
+            ("%y%m%d %H%M%S", "260101 000000", Ok(NEW_YEAR)),
+            ("%Y-%m-%d %H:%M:%S%.f", "2026-01-01 00:00:00.25", Ok(NEW_YEAR + 250_000_000)),
+            ("%Y%m%d", "20260101", Ok(NEW_YEAR)),
+            ("%s", "1767225600", Ok(NEW_YEAR)),
+            ("%d/%b/%Y:%H:%M:%S %z", "31/Feb/2026:01:00:00 +0100", Err(BadTime::Unreadable)),
+            ("%Y-%m-%d", "2026-01-01x", Err(BadTime::Unreadable)),
+            ("%Y-%m-%d", "9999-01-01", Err(BadTime::OutOfRange)),
+        ] {
+            assert_eq!(read(TimeFormat::Pattern(pattern.into()), text), expected, "{pattern} on {text}");
+            assert!(check_pattern(pattern).is_ok(), "{pattern}");
+        }
+        for pattern in ["%H:%M:%S", "%Q", "%b %e %H:%M:%S", "nothing"] {
+            assert!(check_pattern(pattern).is_err(), "{pattern}");
+        }
     }
 
     #[test]

@@ -1,0 +1,117 @@
+//! What formats of a record a line share: lines that are blank, too long or not UTF-8.
+
+use super::record::{Found, Refusal, push_event};
+use super::{Decode, Layout, push_bad, too_long};
+use crate::event::projection::Projection;
+use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
+use crate::time::parse::DateCache;
+use std::sync::Arc;
+
+/// Finds the fields of one line.
+pub trait FindFields: Send + Sync {
+    /// Memory that is used again for each line of a block.
+    type Scratch: Default;
+
+    /// Whether a line must be UTF-8 as a whole, or only in the fields used (N5).
+    const WHOLE_UTF8: bool;
+
+    /// Notes in `fields`, in the order of [`Projection::fields`], what the line has. `line` begins
+    /// `base` bytes into the block; text that has to be unescaped is appended to `unescaped`,
+    /// whose spans begin at `unescaped_base`.
+    ///
+    /// # Errors
+    /// Why the record is bad.
+    fn find(
+        &self,
+        line: &[u8],
+        base: usize,
+        fields: &mut [Found],
+        side: &mut Side<'_>,
+        scratch: &mut Self::Scratch,
+    ) -> Result<(), Refusal>;
+}
+
+/// The side buffer of a batch, where text is unescaped.
+pub struct Side<'a> {
+    buffer: &'a mut Vec<u8>,
+    /// The span of the buffer's first byte.
+    base: usize,
+}
+
+impl Side<'_> {
+    /// Appends text; says its span.
+    pub fn push(&mut self, text: impl IntoIterator<Item = u8>) -> TextSpan {
+        let start = self.buffer.len();
+        self.buffer.extend(text);
+        TextSpan { start: (self.base + start) as u32, len: (self.buffer.len() - start) as u32 }
+    }
+}
+
+/// Decodes blocks of whole lines.
+pub struct LineDecoder<F> {
+    find: F,
+    projection: Arc<Projection>,
+    max_line: usize,
+}
+
+impl<F: FindFields> LineDecoder<F> {
+    /// A decoder for lines whose fields are found so.
+    pub fn new(find: F, projection: Arc<Projection>, max_line: usize) -> LineDecoder<F> {
+        LineDecoder { find, projection, max_line }
+    }
+}
+
+impl<F: FindFields> Decode for LineDecoder<F> {
+    fn decode(&self, _layout: &Layout, batch: &mut EventBatch) {
+        let mut fields = vec![Found::Missing; self.projection.fields().count()];
+        let mut scratch = F::Scratch::default();
+        let mut dates = DateCache::default();
+        let mut unescaped = std::mem::take(&mut batch.unescaped);
+        let is_utf8 = !F::WHOLE_UTF8 || std::str::from_utf8(&batch.bytes).is_ok();
+        let mut start = 0;
+        while start < batch.bytes.len() {
+            let rest = &batch.bytes[start..];
+            let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let next = start + (length + 1).min(rest.len());
+            let line = &rest[..length];
+            let text = TextSpan { start: start as u32, len: line.strip_suffix(b"\r").unwrap_or(line).len() as u32 };
+            let record = RecordSpan { text, line: batch.lines };
+            batch.lines += 1;
+            if length > self.max_line {
+                let detail = too_long(length as u64, self.max_line);
+                push_bad(batch, record, (Reason::TooLong, detail), next as u64);
+            } else if line.trim_ascii().is_empty() {
+                batch.push_aside(Aside::Blank(1), next as u64);
+            } else {
+                let line = &line[..text.len as usize];
+                let mut side = Side { base: batch.bytes.len(), buffer: &mut unescaped };
+                let found = match std::str::from_utf8(if is_utf8 { b"" } else { line }) {
+                    Ok(_) => self.find.find(line, start, &mut fields, &mut side, &mut scratch),
+                    Err(error) => {
+                        Err((Reason::Utf8, format!("not UTF-8 at byte {} of the line", error.valid_up_to() + 1)))
+                    }
+                };
+                std::mem::swap(&mut unescaped, &mut batch.unescaped);
+                let pushed = found.and_then(|()| push_event(batch, &self.projection, &fields, record, &mut dates));
+                if let Err(refusal) = pushed {
+                    push_bad(batch, record, refusal, next as u64);
+                }
+                std::mem::swap(&mut unescaped, &mut batch.unescaped);
+            }
+            start = next;
+        }
+        batch.unescaped = unescaped;
+    }
+}
+
+/// The lines of a block that could be records, and where each begins.
+pub fn candidates(bytes: &[u8], max_line: usize) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut start = 0;
+    bytes.split_inclusive(|byte| *byte == b'\n').filter_map(move |line| {
+        let begins = start;
+        start += line.len();
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let is_candidate = text.len() <= max_line && !text.trim_ascii().is_empty();
+        is_candidate.then(|| (begins, text.strip_suffix(b"\r").unwrap_or(text)))
+    })
+}
