@@ -2,6 +2,7 @@
 
 use crate::input::feed::{Feed, FileFeed, Piped};
 use crossbeam_channel::{Receiver, Sender, bounded, never};
+use nix::sys::signal::{SigSet, Signal};
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fs::File;
@@ -48,6 +49,12 @@ impl Interrupts {
         Interrupts { signal: Arc::default(), wake: never() }
     }
 
+    /// Lets this thread take signals, now that all others are started.
+    pub fn listen(&self) {
+        // It can only fail for signals that do not exist.
+        let _ = stopping().thread_unblock();
+    }
+
     /// The signal that asks the run to stop, if any.
     pub fn signal(&self) -> Option<i32> {
         match self.signal.load(Ordering::SeqCst) {
@@ -85,6 +92,9 @@ impl Host {
         let stdout = own(io::stdout().as_fd().try_clone_to_owned())?;
         let stderr = own(io::stderr().as_fd().try_clone_to_owned())?;
         let (wake_to, wake) = bounded(2);
+        // Threads inherit this. Only the main thread is to take signals: when it is woken by an end
+        // of input that came after a signal, it then knows of the signal first (E3).
+        stopping().thread_block()?;
         let signal = watch_signals(wake_to.clone())?;
         watch_reader(stdout.try_clone()?, wake_to)?;
         Ok(Host {
@@ -95,6 +105,11 @@ impl Host {
             interrupts: Interrupts { signal, wake },
         })
     }
+}
+
+/// The signals that ask a run to stop.
+fn stopping() -> SigSet {
+    SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM])
 }
 
 /// How long a run may take to stop after a signal; a reader that takes nothing could hold it for ever.

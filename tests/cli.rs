@@ -264,13 +264,6 @@ fn t10_formats_go_by_extension_then_by_the_first_bytes() {
         let output = run(streamw(&here, "-w 1m --stats").args(flags.split_whitespace()).arg(name));
         assert_eq!((output.status, output.summary()["bad"].as_u64()), (0, Some(bad)), "{name}: {}", output.stderr);
     }
-    // Compressed files are refused whatever they are called.
-    for (name, filter) in [("a.csv", "zcat a.csv"), ("a.ndjson.gz", "zcat a.ndjson.gz")] {
-        fs::write(here.join(name), b"\x1F\x8B\x08\0\0\0\0\0").expect("a file");
-        let output = run(streamw(&here, "-w 1m").arg(name));
-        assert_eq!((output.status, output.stdout.as_str()), (1, ""), "{}", output.stderr);
-        assert_contains(&output.stderr, &[name, "gzip", filter]);
-    }
 }
 
 #[test]

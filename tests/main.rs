@@ -1,12 +1,16 @@
 //! All integration tests in one binary, one module per topic.
 
+mod cli;
 mod formats;
 mod generated;
+mod golden;
 mod history;
 mod logs;
 mod model;
 mod readme;
 mod simulation;
+mod streams;
 mod tidy;
 mod transcript;
+mod unpack;
 mod util;

@@ -9,6 +9,7 @@ use crate::input::detect::Told;
 use crate::input::logfmt::Logfmt;
 use crate::input::pattern::Pattern;
 use crate::output::RowFormat;
+use crate::output::text::for_people;
 use crate::time::parse::{TimeFormat, check_pattern};
 use crate::time::{SECOND, Span};
 use crate::window::spec::parse_duration;
@@ -383,10 +384,7 @@ pub fn parse(arguments: Vec<OsString>, stdin_is_terminal: bool) -> Result<Comman
         None if line.flags.files.is_empty() && stdin_is_terminal => Err(short_help()),
         None => match Config::new(line.flags) {
             Ok(config) => Ok(Command::Run(Box::new(config))),
-            Err(message) => Err(Answer {
-                text: format!("streamw: {}\n", crate::output::text::for_people(&message)),
-                is_error: true,
-            }),
+            Err(message) => Err(Answer { text: format!("streamw: {}\n", for_people(&message)), is_error: true }),
         },
     }
 }
@@ -395,11 +393,17 @@ fn short_help() -> Answer {
     Answer { text: command().render_help().to_string(), is_error: true }
 }
 
-/// All lines for people begin alike.
+/// All lines for people begin alike, and what was typed is shown without what a terminal would obey.
 fn reword(error: &clap::Error) -> String {
     let text = error.render().to_string();
-    match text.strip_prefix("error: ") {
-        Some(rest) => format!("streamw: {rest}"),
-        None => text,
+    if !error.use_stderr() {
+        return text;
     }
+    let text = text.strip_prefix("error: ").map_or(text.clone(), |rest| format!("streamw: {rest}"));
+    text.split_inclusive('\n')
+        .map(|line| match line.strip_suffix('\n') {
+            Some(line) => for_people(line) + "\n",
+            None => for_people(line),
+        })
+        .collect()
 }

@@ -148,7 +148,7 @@ impl Csv {
         cells.clear();
         let mut at = start;
         loop {
-            let (cell, end) = if bytes.get(at) == Some(&QUOTE) {
+            let (cell, end) = if bytes.get(at) == Some(&QUOTE) && at - start <= self.max_line {
                 let (length, is_doubled) = quoted_length(&bytes[at + 1..])?;
                 (Cell { span: span(at + 1, length), is_doubled }, at + length + 2)
             } else {

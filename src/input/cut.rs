@@ -23,6 +23,9 @@ pub trait Cutter: Send {
 
     /// Everything has gone, and what comes next begins a record.
     fn reset(&mut self);
+
+    /// Whether the next newline ends the record at the buffer's end.
+    fn ends_with_line(&self) -> bool;
 }
 
 /// Records are lines.
@@ -49,6 +52,10 @@ impl Cutter for Lines {
     fn reset(&mut self) {
         self.seen = 0;
     }
+
+    fn ends_with_line(&self) -> bool {
+        true
+    }
 }
 
 /// Records are CSV rows: a newline inside quotes ends none.
@@ -56,7 +63,7 @@ impl Cutter for Lines {
 /// It goes from quote to quote. A quote opens a cell where a cell begins, and is text elsewhere. A
 /// quoted cell that is followed by anything but a delimiter or the row's end, or that does not end
 /// within `max_line` bytes of its row, makes the first line of that row a malformed one, and reading
-/// goes on at the next line.
+/// goes on at the next line. A row that is longer than that outside of quotes ends with its line.
 #[derive(Debug)]
 pub struct CsvRows {
     delimiter: u8,
@@ -98,7 +105,10 @@ impl CsvRows {
         };
         if opens {
             self.find_row(buffer, quote);
-            self.state = State::Quoted;
+            // A row that is too long already ends with its line, whatever is quoted there.
+            if quote - self.row <= self.max_line {
+                self.state = State::Quoted;
+            }
         }
         true
     }
@@ -191,6 +201,10 @@ impl Cutter for CsvRows {
 
     fn reset(&mut self) {
         *self = CsvRows::new(self.delimiter, self.max_line);
+    }
+
+    fn ends_with_line(&self) -> bool {
+        self.state != State::Quoted
     }
 }
 

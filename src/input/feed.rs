@@ -1,8 +1,9 @@
 //! Where bytes come from, and whether more are waiting.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 
 /// A stream of bytes.
 pub trait Feed: Read + Send {
@@ -11,6 +12,11 @@ pub trait Feed: Read + Send {
 
     /// Whether it may pause: a pipe, a terminal, a socket, but no regular file.
     fn is_live(&self) -> bool;
+
+    /// Device and inode, if it is a regular file, which an output might be as well.
+    fn identity(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// An opened file, pipe or terminal.
@@ -49,6 +55,10 @@ impl Feed for FileFeed {
 
     fn is_live(&self) -> bool {
         self.is_live
+    }
+
+    fn identity(&self) -> Option<(u64, u64)> {
+        self.file.metadata().ok().filter(Metadata::is_file).map(|file| (file.dev(), file.ino()))
     }
 }
 

@@ -17,6 +17,7 @@ pub mod pattern;
 pub mod pool;
 pub mod reader;
 pub mod record;
+pub mod unpack;
 
 use crate::error::Error;
 use crate::event::projection::{Field, Projection};

@@ -25,6 +25,8 @@ pub enum Content {
     LongLine {
         /// Its whole length.
         length: u64,
+        /// How many lines it is: a row of CSV may have several.
+        lines: u32,
         /// As in `--max-line`.
         max_line: usize,
     },
@@ -142,10 +144,10 @@ fn decode(block: Block) -> EventBatch {
     let Block { mut batch, content } = block;
     match content {
         Content::Records(layout, decoder) => decoder.decode(&layout, &mut batch),
-        Content::LongLine { length, max_line } => {
+        Content::LongLine { length, lines, max_line } => {
             let text = TextSpan { start: 0, len: batch.bytes.len() as u32 };
             let end = batch.consumed;
-            batch.lines = 1;
+            batch.lines = lines;
             push_bad(&mut batch, RecordSpan { text, line: 0 }, (Reason::TooLong, too_long(length, max_line)), end);
         }
     }

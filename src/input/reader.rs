@@ -2,8 +2,9 @@
 
 use super::cut::{Cut, Cutter};
 use super::detect::FormatOptions;
-use super::feed::Feed;
+use super::feed::{Feed, Piped};
 use super::pool::{Block, Content, Dealer, Gone, Item};
+use super::unpack::{LONGEST_MAGIC, Packing};
 use super::{Decode, EXCERPT, Format, Layout};
 use crate::error::{Error, TIME_FIELDS};
 use crate::event::projection::{Field, Projection};
@@ -133,21 +134,37 @@ struct SourceReader {
     /// Where these bytes begin in the input.
     offset: u64,
     is_end: bool,
+    /// Whether the bytes come out of a compression; another one inside is taken for what it is.
+    is_unpacked: bool,
+    /// Why the input cannot be read on, once what was whole before it has been dealt out.
+    broken: Option<Error>,
 }
 
 impl SourceReader {
     fn new(id: SourceId, source: Source, batch: EventBatch) -> SourceReader {
-        SourceReader { id, source, phase: Phase::Unknown, batch, offset: 0, is_end: false }
+        SourceReader {
+            id,
+            source,
+            phase: Phase::Unknown,
+            batch,
+            offset: 0,
+            is_end: false,
+            is_unpacked: false,
+            broken: None,
+        }
     }
 
     fn read(mut self, reader: &mut Reader) -> Result<(), End> {
         loop {
             self.fill(reader.options.block_size)?;
-            if matches!(self.phase, Phase::Unknown) && !self.detect(reader)? {
+            if matches!(self.phase, Phase::Unknown) && !self.detect(reader)? && self.broken.is_none() {
                 continue;
             }
             self.cut(reader)?;
             self.skip_long_line(reader)?;
+            if let Some(error) = self.broken.take() {
+                return Err(End::Failed(error));
+            }
             if self.is_end {
                 return Ok(());
             }
@@ -173,7 +190,10 @@ impl SourceReader {
                 Ok(_) if self.batch.bytes.len() < goal && self.source.feed.is_ready() => {}
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(End::Failed(Error::File { name: self.source.name.clone(), source })),
+                Err(source) => {
+                    self.broken = Some(Error::File { name: self.source.name.clone(), source });
+                    return Ok(());
+                }
             }
         }
     }
@@ -181,14 +201,20 @@ impl SourceReader {
     /// Finds out the format. False if more bytes are needed.
     fn detect(&mut self, reader: &Reader) -> Result<bool, End> {
         let bytes = &self.batch.bytes;
-        const LONGEST_MAGIC: usize = 4;
-        if bytes.len() < LONGEST_MAGIC && !self.is_end {
+        let is_all = self.is_end || self.broken.is_some();
+        if bytes.len() < LONGEST_MAGIC && !is_all {
             return Ok(false);
         }
-        self.refuse_by_magic()?;
+        if let Some(packing) = Packing::of(bytes)
+            && !self.is_unpacked
+        {
+            return self.unpack(packing);
+        }
+        self.refuse_utf16()?;
+        let bytes = &self.batch.bytes;
         const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
         let mark = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        let found = reader.options.format.find(&self.source.name, &bytes[mark..], self.is_end);
+        let found = reader.options.format.find(&self.source.name, &bytes[mark..], is_all);
         let Some(format) = found else { return Ok(false) };
         self.batch.bytes.drain(..mark);
         self.offset = mark as u64;
@@ -196,20 +222,26 @@ impl SourceReader {
         Ok(true)
     }
 
-    fn refuse_by_magic(&self) -> Result<(), End> {
-        let (what, filter) = match self.batch.bytes.as_slice() {
-            [0x1F, 0x8B, ..] => ("gzip-compressed", "zcat"),
-            [0x28, 0xB5, 0x2F, 0xFD, ..] => ("zstd-compressed", "zstdcat"),
-            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => ("UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
-            _ => return Ok(()),
-        };
+    /// Reads on in what the input holds packed.
+    fn unpack(&mut self, packing: Packing) -> Result<bool, End> {
+        let failed = |source| End::Failed(Error::File { name: self.source.name.clone(), source });
+        let begun = std::mem::take(&mut self.batch.bytes);
+        let feed = std::mem::replace(&mut self.source.feed, Box::new(Piped(io::empty())));
+        self.source.feed = packing.unpack(begun, feed).map_err(failed)?;
+        self.is_unpacked = true;
+        self.is_end = false;
+        Ok(false)
+    }
+
+    fn refuse_utf16(&self) -> Result<(), End> {
+        let ([0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) = self.batch.bytes.as_slice() else { return Ok(()) };
         let name = self.source.name.clone();
-        let remedy = if name == "-" {
-            format!("... | {filter} | streamw ...")
-        } else {
-            format!("{filter} {name} | streamw ...")
+        let filter = "iconv -f UTF-16 -t UTF-8";
+        let remedy = match name.as_str() {
+            "-" => format!("... | {filter} | streamw ..."),
+            name => format!("{filter} {name} | streamw ..."),
         };
-        Err(End::Failed(Error::Unreadable { name, what, remedy }))
+        Err(End::Failed(Error::Unreadable { name, what: "UTF-16 text", remedy }))
     }
 
     /// Cuts off whole records and deals them out.
@@ -295,17 +327,21 @@ impl SourceReader {
         Ok(reader.dealer.deal(Item::Records(Block { batch, content }))?)
     }
 
-    /// If what is left is the beginning of a line that is too long, reads to its end in constant memory.
+    /// If what is left is the beginning of a record that is too long, reads to its end in constant memory.
     fn skip_long_line(&mut self, reader: &mut Reader) -> Result<(), End> {
         let max_line = reader.options.max_line;
-        if self.batch.bytes.len() <= max_line || memchr::memchr(b'\n', &self.batch.bytes).is_some() {
+        let mut ends_with_line = false;
+        self.cutter(|cutter| ends_with_line = cutter.ends_with_line());
+        if self.batch.bytes.len() <= max_line || !ends_with_line {
             return Ok(());
         }
+        // Newlines in quoted cells of the row, and the one that ends it.
+        let lines = memchr::memchr_iter(b'\n', &self.batch.bytes).count() as u32 + 1;
         let mut length = self.batch.bytes.len() as u64;
         let shown = self.batch.bytes.len().min(EXCERPT);
         let mut line = self.next_batch(reader, shown)?;
         let mut end_of_line = None;
-        while !self.is_end && end_of_line.is_none() {
+        while !self.is_end && self.broken.is_none() && end_of_line.is_none() {
             self.batch.bytes.clear();
             self.fill(reader.options.block_size)?;
             end_of_line = memchr::memchr(b'\n', &self.batch.bytes);
@@ -320,7 +356,7 @@ impl SourceReader {
         self.batch.bytes.drain(..rest);
         let consumed = length + u64::from(end_of_line.is_some());
         self.cutter(|cutter| cutter.reset());
-        self.deal(reader, line, consumed, Content::LongLine { length, max_line })?;
+        self.deal(reader, line, consumed, Content::LongLine { length, lines, max_line })?;
         // What came after the line may hold whole records already, or end here.
         self.cut(reader)
     }

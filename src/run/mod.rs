@@ -114,6 +114,7 @@ struct Run {
     max_bad_share: Option<Share>,
     max_late_share: Option<Share>,
     has_stats: bool,
+    writes_to_stdout: bool,
 }
 
 /// How the loop ended.
@@ -147,11 +148,13 @@ impl Run {
             max_bad_share: config.max_bad_share,
             max_late_share: config.max_late_share,
             has_stats: config.has_stats,
+            writes_to_stdout: config.output.is_none(),
         }
     }
 
     /// Runs to the end and says how it was.
     fn finish(mut self) -> Exit {
+        self.interrupts.listen();
         let ending = self.take_all();
         let exit = self.conclude(ending);
         if self.has_stats {
@@ -182,7 +185,8 @@ impl Run {
                             Err(_) => return self.end_of_items(),
                         },
                         recv(self.interrupts.wake) -> wake => match wake {
-                            Ok(Wake::StdoutClosed) => return Ending::OutputDone,
+                            Ok(Wake::StdoutClosed) if self.writes_to_stdout => return Ending::OutputDone,
+                            Ok(Wake::StdoutClosed) => continue,
                             Ok(Wake::Signal) | Err(_) => match self.interrupts.signal() {
                                 Some(signal) => return Ending::Signal(signal),
                                 None => continue,

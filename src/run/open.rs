@@ -5,8 +5,9 @@ use crate::error::Error;
 use crate::input::feed::{Feed, FileFeed};
 use crate::input::reader::Source;
 use crate::output::sink::Sink;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Everything that is read and written.
@@ -34,7 +35,7 @@ impl Opened {
     /// The first that cannot be opened, or an output that would overwrite something.
     pub fn new(config: &Config, stdin: Box<dyn Feed>, stdout: Box<dyn io::Write + Send>) -> Result<Opened, Error> {
         let sources = inputs(&config.inputs, stdin)?;
-        refuse_overwriting(config)?;
+        refuse_overwriting(config, &sources)?;
         let rows = match &config.output {
             Some(path) => create(path)?,
             None => Sink::new("stdout", stdout),
@@ -76,29 +77,31 @@ fn raise_file_limit() {
 }
 
 /// An output that is an input, or another output, would destroy it.
-fn refuse_overwriting(config: &Config) -> Result<(), Error> {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |path: &Path| {
-        std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| (file.dev(), file.ino()))
-    };
+fn refuse_overwriting(config: &Config, sources: &[Source]) -> Result<(), Error> {
     let outputs: Vec<(&str, &PathBuf)> =
         [("--output", &config.output), ("--late", &config.late), ("--bad", &config.bad)]
             .into_iter()
             .filter_map(|(flag, path)| Some((flag, path.as_ref()?)))
             .collect();
     for (index, (flag, path)) in outputs.iter().enumerate() {
-        let same = |other: &Path| *path == other || identity(path).is_some_and(|id| identity(other) == Some(id));
-        if let Some(input) = config.inputs.iter().find(|input| same(Path::new(input))) {
-            return Err(Error::Usage(format!(
-                "{flag} {} is the input {input}, which it would overwrite",
-                path.display()
-            )));
+        let own = identity(path);
+        if let Some(input) = sources.iter().find(|source| own.is_some() && source.feed.identity() == own) {
+            let (path, name) = (path.display(), &input.name);
+            return Err(Error::Usage(format!("{flag} {path} is the input {name}, which it would overwrite")));
         }
-        if let Some((other, _)) = outputs[..index].iter().find(|(_, earlier)| same(earlier)) {
+        // They need not be there yet.
+        let absolute = |path: &Path| std::path::absolute(path).ok();
+        let is_same = |other: &Path| absolute(path) == absolute(other) || own.is_some() && identity(other) == own;
+        if let Some((other, _)) = outputs[..index].iter().find(|(_, earlier)| is_same(earlier)) {
             return Err(Error::Usage(format!("{other} and {flag} both name {}", path.display())));
         }
     }
     Ok(())
+}
+
+/// Device and inode of a regular file that is there.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().filter(Metadata::is_file).map(|file| (file.dev(), file.ino()))
 }
 
 fn create(path: &Path) -> Result<Sink, Error> {

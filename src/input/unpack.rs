@@ -1,0 +1,72 @@
+//! gzip and zstd, undone while reading: known by their first bytes, never by a name.
+
+use super::feed::Feed;
+use std::io::{self, Cursor, Read};
+
+/// A compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// gzip, of any number of members.
+    Gzip,
+    /// Zstandard, of any number of frames.
+    Zstd,
+}
+
+/// Bytes that are needed to know a packing.
+pub const LONGEST_MAGIC: usize = 4;
+
+impl Packing {
+    /// The packing of an input that begins so.
+    pub fn of(bytes: &[u8]) -> Option<Packing> {
+        match bytes {
+            [0x1F, 0x8B, ..] => Some(Packing::Gzip),
+            [0x28, 0xB5, 0x2F, 0xFD, ..] => Some(Packing::Zstd),
+            _ => None,
+        }
+    }
+
+    /// What the packed input holds. `begun` are the bytes of it that have been read.
+    ///
+    /// # Errors
+    /// If no decoder can be had.
+    pub fn unpack(self, begun: Vec<u8>, feed: Box<dyn Feed>) -> io::Result<Box<dyn Feed>> {
+        let is_live = feed.is_live();
+        let packed = Cursor::new(begun).chain(feed);
+        let reader: Box<dyn Read + Send> = match self {
+            Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+            Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(packed)?),
+        };
+        Ok(Box::new(Unpacked { reader, is_live, packing: self }))
+    }
+}
+
+struct Unpacked {
+    reader: Box<dyn Read + Send>,
+    is_live: bool,
+    packing: Packing,
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let name = match self.packing {
+            Packing::Gzip => "gzip",
+            Packing::Zstd => "zstd",
+        };
+        self.reader.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), format!("the {name} data is cut off")),
+            kind => io::Error::new(kind, format!("the {name} data is damaged ({error})")),
+        })
+    }
+}
+
+impl Feed for Unpacked {
+    fn is_ready(&self) -> bool {
+        // How much of what is waiting makes a byte cannot be known; what there is, is shown.
+        !self.is_live
+    }
+
+    fn is_live(&self) -> bool {
+        self.is_live
+    }
+}
