@@ -1,5 +1,6 @@
 //! All integration tests in one binary, one module per topic.
 
+mod aggregates;
 mod cli;
 mod formats;
 mod generated;

@@ -1,6 +1,6 @@
 //! `count`: events, or the non-null values of a field.
 
-use super::{Accumulate, Function, Operand, Sample, Value};
+use super::{Accumulate, Function, Operand, Parameter, Sample, Value};
 
 /// How many.
 #[derive(Clone, Debug, Default)]
@@ -10,8 +10,9 @@ impl Accumulate for Count {
     const FUNCTIONS: &'static [Function<Self>] = &[Function {
         name: "count",
         operand: Operand::EventOrValue,
+        parameter: Parameter::None,
         summary: "events; with a field, its values that are not null",
-        result: |count| Value::Count(count.0),
+        result: |count, _| Value::Count(count.0),
     }];
 
     #[inline]

@@ -1,8 +1,7 @@
 //! `min`, `max` and `range` of numbers.
 
-use super::{Accumulate, Function, Operand, Sample, Value};
-use crate::event::number::{Number, pow10};
-use num_bigint::BigInt;
+use super::{Accumulate, Function, Operand, Parameter, Sample, Value};
+use crate::event::number::Number;
 use std::cmp::Ordering;
 
 /// The smallest and the largest number.
@@ -45,20 +44,7 @@ impl Extent {
 
     fn range(&self) -> Value<'_> {
         let Some(Bounds { min, max }) = &self.bounds else { return Value::Null };
-        let pointed = self.pointed;
-        let (Some((low, s)), Some((high, t))) = (min.exact(), max.exact()) else {
-            return Value::float(max.to_f64() - min.to_f64());
-        };
-        let scale = s.max(t);
-        let (low_factor, high_factor) = (pow10(scale - s), pow10(scale - t));
-        let narrow = || high.checked_mul(high_factor)?.checked_sub(low.checked_mul(low_factor)?);
-        match narrow() {
-            Some(mantissa) => Value::Exact { mantissa, scale, pointed },
-            None => {
-                let mantissa = BigInt::from(high) * high_factor - BigInt::from(low) * low_factor;
-                Value::ExactBig { mantissa, scale, pointed }
-            }
-        }
+        Value::difference(max, min, self.pointed)
     }
 }
 
@@ -67,16 +53,24 @@ impl Accumulate for Extent {
         Function {
             name: "min",
             operand: Operand::Number,
+            parameter: Parameter::None,
             summary: "the smallest",
-            result: |extent| extent.bounds.as_ref().map_or(Value::Null, |bounds| Value::of_number(&bounds.min)),
+            result: |extent, _| extent.bounds.as_ref().map_or(Value::Null, |bounds| Value::of_number(&bounds.min)),
         },
         Function {
             name: "max",
             operand: Operand::Number,
+            parameter: Parameter::None,
             summary: "the largest",
-            result: |extent| extent.bounds.as_ref().map_or(Value::Null, |bounds| Value::of_number(&bounds.max)),
+            result: |extent, _| extent.bounds.as_ref().map_or(Value::Null, |bounds| Value::of_number(&bounds.max)),
         },
-        Function { name: "range", operand: Operand::Number, summary: "largest minus smallest", result: Extent::range },
+        Function {
+            name: "range",
+            operand: Operand::Number,
+            parameter: Parameter::None,
+            summary: "largest minus smallest",
+            result: |extent, _| extent.range(),
+        },
     ];
 
     #[inline]

@@ -1,7 +1,10 @@
-//! `first` and `last`: the value of the event that is earliest or latest in event time, ties by arrival.
+//! `first` and `last`: the value of the event that is earliest or latest in event time, ties by
+//! arrival; `delta` and `rate`: how far a number went from the first to the last.
 
-use super::{Accumulate, Function, Operand, Raw, Sample, Value};
+use super::{Accumulate, Argument, Function, Operand, OwnedRaw, Parameter, Sample, Value};
+use crate::event::number::{Number, pow10, ratio, ratio_big};
 use crate::time::Timestamp;
+use num_bigint::BigInt;
 
 /// The earliest value.
 pub type First = Edge<false>;
@@ -18,8 +21,7 @@ pub struct Edge<const LATEST: bool> {
 struct Kept {
     time: Timestamp,
     arrival: u64,
-    value: Box<[u8]>,
-    is_json: bool,
+    value: OwnedRaw,
 }
 
 impl<const LATEST: bool> Default for Edge<LATEST> {
@@ -37,12 +39,8 @@ impl<const LATEST: bool> Edge<LATEST> {
         }
     }
 
-    fn result(&self) -> Value<'_> {
-        match &self.kept {
-            None => Value::Null,
-            Some(kept) if kept.is_json => Value::Raw(Raw::Json(&kept.value)),
-            Some(kept) => Value::Raw(Raw::Text(&kept.value)),
-        }
+    fn value(&self, _argument: &Argument) -> Value<'_> {
+        self.kept.as_ref().map_or(Value::Null, |kept| Value::Raw(kept.value.raw()))
     }
 }
 
@@ -51,15 +49,17 @@ impl<const LATEST: bool> Accumulate for Edge<LATEST> {
         Function {
             name: "last",
             operand: Operand::Value,
+            parameter: Parameter::None,
             summary: "the value latest in event time",
-            result: Self::result,
+            result: Self::value,
         }
     } else {
         Function {
             name: "first",
             operand: Operand::Value,
+            parameter: Parameter::None,
             summary: "the value earliest in event time",
-            result: Self::result,
+            result: Self::value,
         }
     }];
 
@@ -68,9 +68,7 @@ impl<const LATEST: bool> Accumulate for Edge<LATEST> {
         if self.is_beyond(time, sample.arrival)
             && let Some(value) = sample.value()
         {
-            let (Raw::Json(bytes) | Raw::Text(bytes)) = value;
-            let is_json = matches!(value, Raw::Json(_));
-            self.kept = Some(Kept { time, arrival: sample.arrival, value: bytes.into(), is_json });
+            self.kept = Some(Kept { time, arrival: sample.arrival, value: value.into() });
         }
     }
 
@@ -79,6 +77,118 @@ impl<const LATEST: bool> Accumulate for Edge<LATEST> {
             && self.is_beyond(kept.time, kept.arrival)
         {
             self.kept = Some(kept.clone());
+        }
+    }
+}
+
+/// The first and the last number.
+#[derive(Clone, Debug, Default)]
+pub struct Course(Option<Box<Ends>>);
+
+#[derive(Clone, Debug)]
+struct Ends {
+    first: End,
+    last: End,
+    /// Whether any input was written with a point or an exponent.
+    pointed: bool,
+}
+
+#[derive(Clone, Debug)]
+struct End {
+    time: Timestamp,
+    arrival: u64,
+    number: Number,
+}
+
+impl End {
+    fn rank(&self) -> (Timestamp, u64) {
+        (self.time, self.arrival)
+    }
+}
+
+const NANOS_PER_SECOND: i128 = 1_000_000_000;
+
+impl Course {
+    fn delta(&self, _argument: &Argument) -> Value<'_> {
+        let Some(Ends { first, last, pointed }) = self.0.as_deref() else { return Value::Null };
+        Value::difference(&last.number, &first.number, *pointed)
+    }
+
+    /// The exact quotient, rounded once.
+    fn rate(&self, argument: &Argument) -> Value<'_> {
+        let Some(Ends { first, last, .. }) = self.0.as_deref() else { return Value::Null };
+        let nanos = i128::from(last.time.0) - i128::from(first.time.0);
+        if nanos == 0 {
+            return Value::Null;
+        }
+        match self.delta(argument) {
+            Value::Exact { mantissa, scale, .. } => {
+                let narrow = || {
+                    let numerator = mantissa.checked_mul(NANOS_PER_SECOND)?;
+                    Some(ratio(numerator, nanos.checked_mul(pow10(scale))?))
+                };
+                Value::float(narrow().unwrap_or_else(|| big_rate(&mantissa.into(), scale, nanos)))
+            }
+            Value::ExactBig { mantissa, scale, .. } => Value::float(big_rate(&mantissa, scale, nanos)),
+            Value::Float(delta) => Value::float(delta / (nanos as f64 / NANOS_PER_SECOND as f64)),
+            _ => Value::Null,
+        }
+    }
+}
+
+fn big_rate(mantissa: &BigInt, scale: u8, nanos: i128) -> f64 {
+    ratio_big(&(mantissa * NANOS_PER_SECOND), &(BigInt::from(pow10(scale)) * nanos))
+}
+
+impl Accumulate for Course {
+    const FUNCTIONS: &'static [Function<Self>] = &[
+        Function {
+            name: "delta",
+            operand: Operand::Number,
+            parameter: Parameter::None,
+            summary: "the last number minus the first",
+            result: Self::delta,
+        },
+        Function {
+            name: "rate",
+            operand: Operand::Number,
+            parameter: Parameter::None,
+            summary: "delta per second between their times; null if there is none",
+            result: Self::rate,
+        },
+    ];
+
+    #[inline(never)]
+    fn add(&mut self, sample: &Sample<'_>) {
+        let Some(number) = sample.number() else { return };
+        let rank = (sample.time(), sample.arrival);
+        let end = || End { time: rank.0, arrival: rank.1, number: number.clone() };
+        match &mut self.0 {
+            None => self.0 = Some(Box::new(Ends { first: end(), last: end(), pointed: number.is_pointed() })),
+            Some(ends) => {
+                ends.pointed |= number.is_pointed();
+                if rank > ends.last.rank() {
+                    ends.last = end();
+                } else if rank < ends.first.rank() {
+                    ends.first = end();
+                }
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let Some(others) = &other.0 else { return };
+        match &mut self.0 {
+            None => self.0 = Some(others.clone()),
+            Some(ends) => {
+                ends.pointed |= others.pointed;
+                if others.first.rank() < ends.first.rank() {
+                    ends.first = others.first.clone();
+                }
+                if others.last.rank() > ends.last.rank() {
+                    ends.last = others.last.clone();
+                }
+            }
         }
     }
 }

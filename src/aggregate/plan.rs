@@ -1,6 +1,6 @@
 //! From `-a` to accumulators: which are needed, and which output column asks which of them.
 
-use super::{Accumulator, FAMILIES, Operand, Sample, Value, functions};
+use super::{Accumulator, Argument, FAMILIES, Listed, Operand, Parameter, Sample, Value, functions};
 use crate::event::EventBatch;
 use crate::event::projection::{Field, ValueField};
 
@@ -13,10 +13,12 @@ pub struct AggregateSpec {
     function: usize,
     operand: Operand,
     field: Option<Field>,
+    by: Option<Field>,
+    argument: Argument,
 }
 
 impl AggregateSpec {
-    /// Reads `[NAME=]FUNC[:FIELD]`.
+    /// Reads `[NAME=]FUNC[:FIELD[:ARG]]`.
     ///
     /// # Errors
     /// A message for people.
@@ -25,36 +27,62 @@ impl AggregateSpec {
             Some((name, call)) if !name.contains(':') => (Some(name), call),
             _ => (None, text),
         };
-        let (function_name, field) = match call.split_once(':') {
-            Some((function, field)) => (function, Some(field)),
+        let (word, rest) = match call.split_once(':') {
+            Some((word, rest)) => (word, Some(rest)),
             None => (call, None),
         };
-        let found = functions().find(|(_, _, name, ..)| *name == function_name);
-        let Some((family, function, _, operand, _)) = found else {
-            let near = crate::suggest::near(function_name, functions().map(|(_, _, name, ..)| name));
-            let known: Vec<_> = functions().map(|(_, _, name, ..)| name).collect();
-            return Err(format!("unknown aggregate \"{function_name}\"{near} (known: {})", known.join(" ")));
+        let (family, function, listed) = find(word)?;
+        let Listed { operand, parameter, .. } = *listed;
+        let (field, given) = match rest.map(|rest| rest.split_once(':').unwrap_or((rest, ""))) {
+            Some((field, given)) => (Some(field), Some(given).filter(|_| rest.is_some_and(|rest| rest.contains(':')))),
+            None => (None, None),
         };
         if field.is_none() && operand != Operand::EventOrValue {
-            return Err(format!("\"{text}\" needs a field, as in {function_name}:latency_ms"));
+            let example = parameter.example().map(|example| format!(":{example}")).unwrap_or_default();
+            return Err(format!("\"{text}\" needs a field, as in {word}:latency_ms{example}"));
+        }
+        let wrong = |fault: String| format!("\"{text}\": {fault}");
+        let (mut argument, mut by) = (Argument::None, None);
+        match (parameter.example(), given) {
+            (None, Some(_)) => {
+                return Err(format!("\"{text}\" has a \":\" too many: {word} takes a field, whose name has none"));
+            }
+            (None, None) => argument = parameter.parse(word.trim_start_matches('p')).map_err(wrong)?,
+            (Some(example), None | Some("")) => {
+                let needed = if parameter == Parameter::Field { "a second field" } else { "a number after the field" };
+                return Err(format!("\"{text}\" needs {needed}, as in {word}:{}:{example}", field.unwrap_or_default()));
+            }
+            (Some(_), Some(given)) if given.contains(':') => {
+                return Err(format!("\"{text}\" has a \":\" too many: it is {}", listed.usage()));
+            }
+            (Some(_), Some(given)) if parameter == Parameter::Field => by = Some(Field::parse(given)?),
+            (Some(_), Some(given)) => argument = parameter.parse(given).map_err(wrong)?,
         }
         let field = field.map(Field::parse).transpose()?;
         let name = match name {
             Some("") => return Err(format!("\"{text}\" has an empty name before =")),
             Some(name) => name.to_owned(),
-            None => default_name(function_name, field.as_ref()),
+            None => default_name(call),
         };
-        Ok(AggregateSpec { name, family, function, operand, field })
+        Ok(AggregateSpec { name, family, function, operand, field, by, argument })
     }
 }
 
-/// `FUNC_FIELD`, with every character outside `[A-Za-z0-9_]` as `_`.
-fn default_name(function: &str, field: Option<&Field>) -> String {
-    let name = match field {
-        Some(field) => format!("{function}_{}", field.name),
-        None => function.to_owned(),
-    };
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+/// The function of this name; the percentiles have one name each.
+fn find(word: &str) -> Result<(usize, usize, &'static Listed), String> {
+    let is_percentile = word.strip_prefix('p').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let found = functions()
+        .find(|(.., listed)| listed.name == word || is_percentile && listed.parameter == Parameter::Percentage);
+    found.ok_or_else(|| {
+        let near = crate::suggest::near(word, functions().map(|(.., listed)| listed.name));
+        let known: Vec<_> = functions().map(|(.., listed)| listed.name).collect();
+        format!("unknown aggregate \"{word}\"{near} (known: {})", known.join(" "))
+    })
+}
+
+/// `FUNC_FIELD_ARG`, with every character outside `[A-Za-z0-9_]` as `_`.
+fn default_name(call: &str) -> String {
+    call.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 /// An accumulator that every key and window has.
@@ -62,6 +90,9 @@ fn default_name(function: &str, field: Option<&Field>) -> String {
 struct Slot {
     family: usize,
     field: Option<usize>,
+    by: Option<usize>,
+    /// That of its first function.
+    argument: Argument,
 }
 
 /// An output column.
@@ -71,6 +102,7 @@ pub struct Column {
     pub name: String,
     slot: usize,
     function: usize,
+    argument: Argument,
 }
 
 /// The accumulators of a row, and the columns made of them. `sum` and `avg` of one field share an accumulator.
@@ -86,22 +118,28 @@ impl AggregatePlan {
     pub fn new(specs: &[AggregateSpec]) -> (AggregatePlan, Vec<ValueField>) {
         let mut plan = AggregatePlan::default();
         let mut fields: Vec<ValueField> = Vec::new();
-        for spec in specs {
-            let field = spec.field.as_ref().map(|field| {
-                let index = fields.iter().position(|known| known.field == *field).unwrap_or_else(|| {
-                    fields.push(ValueField { field: field.clone(), as_number: false, as_value: false });
-                    fields.len() - 1
-                });
-                fields[index].as_number |= spec.operand == Operand::Number;
-                fields[index].as_value |= spec.operand != Operand::Number;
-                index
+        let mut index_of = |field: &Field, is_number: bool| {
+            let index = fields.iter().position(|known| known.field == *field).unwrap_or_else(|| {
+                fields.push(ValueField { field: field.clone(), as_number: false, as_value: false });
+                fields.len() - 1
             });
-            let slot = plan.slots.iter().position(|slot| slot.family == spec.family && slot.field == field);
+            fields[index].as_number |= is_number;
+            fields[index].as_value |= !is_number;
+            index
+        };
+        for spec in specs {
+            let field = spec.field.as_ref().map(|field| index_of(field, spec.operand == Operand::Number));
+            let by = spec.by.as_ref().map(|by| index_of(by, true));
+            let slot = plan.slots.iter().position(|slot| {
+                let is_same = (slot.family, slot.field, slot.by) == (spec.family, field, by);
+                is_same && (!FAMILIES[spec.family].is_shaped || slot.argument == spec.argument)
+            });
             let slot = slot.unwrap_or_else(|| {
-                plan.slots.push(Slot { family: spec.family, field });
+                plan.slots.push(Slot { family: spec.family, field, by, argument: spec.argument });
                 plan.slots.len() - 1
             });
-            plan.columns.push(Column { name: spec.name.clone(), slot, function: spec.function });
+            let column = Column { name: spec.name.clone(), slot, function: spec.function, argument: spec.argument };
+            plan.columns.push(column);
         }
         (plan, fields)
     }
@@ -114,20 +152,20 @@ impl AggregatePlan {
 
     /// Appends a row of accumulators that have seen nothing.
     pub fn push_row(&self, rows: &mut Vec<Accumulator>) {
-        rows.extend(self.slots.iter().map(|slot| (FAMILIES[slot.family].new)()));
+        rows.extend(self.slots.iter().map(|slot| (FAMILIES[slot.family].new)(&slot.argument)));
     }
 
     /// Adds one event to a row.
     #[inline]
     pub fn add(&self, row: &mut [Accumulator], batch: &EventBatch, index: usize, arrival: u64) {
         for (slot, accumulator) in self.slots.iter().zip(row) {
-            accumulator.add(&Sample { batch, index, field: slot.field, arrival });
+            accumulator.add(&Sample { batch, index, field: slot.field, by: slot.by, arrival });
         }
     }
 
     /// The value of a column of this plan in a row.
     pub fn value<'a>(&self, column: &Column, row: &'a [Accumulator]) -> Value<'a> {
-        row[column.slot].result(column.function)
+        row[column.slot].result(column.function, &column.argument)
     }
 }
 
@@ -151,6 +189,11 @@ mod tests {
             ("first:/a/0", "first__a_0"),
             ("total=sum:v", "total"),
             ("sum:a=b", "sum_a_b"),
+            ("p99.9:ms", "p99_9_ms"),
+            ("quantile:ms:0.95", "quantile_ms_0_95"),
+            ("top:path:3", "top_path_3"),
+            ("argmin:host:ms", "argmin_host_ms"),
+            ("var_pop:http.ms", "var_pop_http_ms"),
         ] {
             assert_eq!(AggregateSpec::parse(text).expect(text).name, name);
         }
@@ -163,6 +206,24 @@ mod tests {
             ("sum", "needs a field"),
             ("=count", "empty name"),
             ("sum:", "field name is missing"),
+            ("sum:a:b", "too many"),
+            ("count:a:b", "too many"),
+            ("mediam:v", "did you mean \"median\""),
+            ("pNN:v", "a percentile goes from p0 to p100"),
+            ("p101:v", "a percentile goes from p0 to p100"),
+            ("p5x:v", "a percentile goes from p0 to p100"),
+            ("p:v", "unknown aggregate \"p\""),
+            ("p99", "as in p99:latency_ms"),
+            ("quantile", "as in quantile:latency_ms:0.95"),
+            ("quantile:v", "as in quantile:v:0.95"),
+            ("quantile:v:95", "from 0 to 1"),
+            ("top:v", "as in top:v:3"),
+            ("top:v:", "as in top:v:3"),
+            ("top::3", "field name is missing"),
+            ("top:v:0", "from 1 to"),
+            ("top:v:3:4", "it is top:FIELD:K"),
+            ("argmax:v", "needs a second field, as in argmax:v:bytes"),
+            ("argmax:v:", "needs a second field"),
         ] {
             let message = AggregateSpec::parse(text).expect_err(text);
             assert!(message.contains(hint), "{text}: {message}");
@@ -179,5 +240,29 @@ mod tests {
         assert_eq!(plan.width(), 5);
         assert_eq!(fields.len(), 2);
         assert_eq!(plan.columns.len(), specs.len());
+    }
+
+    #[test]
+    fn arguments_part_accumulators_only_where_they_shape_them() {
+        for (calls, width) in [
+            (&["median:v", "p99:v", "p99.9:v", "quantile:v:0.5"][..], 1),
+            (&["var:v", "stddev:v", "var_pop:v", "stddev_pop:v"], 1),
+            (&["mode:v", "top:v:3", "top:v:5"], 1),
+            (&["min_text:v", "max_text:v"], 1),
+            (&["delta:v", "rate:v"], 1),
+            (&["collect:v:3", "a=collect:v:3", "collect:v:4"], 2),
+            (&["argmin:v:a", "x=argmin:v:a", "argmin:v:b", "argmax:v:a"], 3),
+        ] {
+            let specs: Vec<_> = calls.iter().map(|text| AggregateSpec::parse(text).expect(text)).collect();
+            assert_eq!(AggregatePlan::new(&specs).0.width(), width, "{calls:?}");
+        }
+    }
+
+    #[test]
+    fn fields_are_read_as_they_are_needed() {
+        let spec = AggregateSpec::parse("argmin:host:ms").expect("an aggregate");
+        let (_, fields) = AggregatePlan::new(&[spec]);
+        let needs: Vec<_> = fields.iter().map(|f| (f.field.name.as_str(), f.as_number, f.as_value)).collect();
+        assert_eq!(needs, [("host", false, true), ("ms", true, false)]);
     }
 }

@@ -5,7 +5,7 @@
 //! never turned into a float. `f64` values are added beside, with Neumaier's compensation
 //! (A. Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", 1974).
 
-use super::{Accumulate, Function, Operand, Sample, Value};
+use super::{Accumulate, Function, Operand, Parameter, Sample, Value};
 use crate::event::number::{Number, pow10, ratio, ratio_big};
 use num_bigint::BigInt;
 
@@ -136,8 +136,20 @@ impl Sum {
 
 impl Accumulate for Sum {
     const FUNCTIONS: &'static [Function<Self>] = &[
-        Function { name: "sum", operand: Operand::Number, summary: "their sum, exact for decimals", result: Sum::sum },
-        Function { name: "avg", operand: Operand::Number, summary: "their mean", result: Sum::avg },
+        Function {
+            name: "sum",
+            operand: Operand::Number,
+            parameter: Parameter::None,
+            summary: "their sum, exact for decimals",
+            result: |sum, _| sum.sum(),
+        },
+        Function {
+            name: "avg",
+            operand: Operand::Number,
+            parameter: Parameter::None,
+            summary: "their mean",
+            result: |sum, _| sum.avg(),
+        },
     ];
 
     #[inline]
@@ -168,16 +180,11 @@ impl Accumulate for Sum {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Sample, tests::batch};
+    use super::super::tests::fed;
     use super::*;
 
     fn sum_of(text: &str) -> Sum {
-        let batch = batch(text);
-        let mut sum = Sum::default();
-        for index in 0..batch.times.len() {
-            sum.add(&Sample { batch: &batch, index, field: Some(0), arrival: index as u64 });
-        }
-        sum
+        fed(text)
     }
 
     #[test]

@@ -301,16 +301,18 @@ fn parse_time_format(text: &str) -> Result<TimeFormat, String> {
 }
 
 fn aggregates_help() -> String {
-    let mut text = "Aggregate, repeatable [default: count]\n\nThe output column is called FUNC_FIELD unless NAME= is given. Null, \
-                    missing and empty values are skipped. Functions:\n"
+    let mut text = "Aggregate, repeatable [default: count]\n\nThe output column is called FUNC_FIELD or FUNC_FIELD_ARG \
+                    unless NAME= is given. Null, missing and empty values are skipped. Functions:\n"
         .to_owned();
-    for (.., name, operand, summary) in crate::aggregate::functions() {
-        let call = match operand {
-            crate::aggregate::Operand::EventOrValue => format!("{name}[:FIELD]"),
-            _ => format!("{name}:FIELD"),
-        };
-        text += &format!("  {call:<15} {summary}\n");
+    for (.., function) in crate::aggregate::functions() {
+        text += &format!("  {:<21} {}\n", function.usage(), function.summary);
     }
+    text += "\nQuantiles interpolate linearly between order statistics. They are exact up to 128 values of a key and \
+             window; beyond that each order statistic is within 0.5 %. approx_distinct is exact up to 256 values; \
+             beyond that its standard error is 0.8 %.\n\
+             Memory for each key and window: a few dozen bytes, and besides up to 2 KiB for quantiles, then 16 \
+             bytes for each of 100 steps per doubling from the smallest to the largest value that occur; each different value for \
+             distinct, mode and top; N values for collect; at most 16 KiB for approx_distinct.";
     text
 }
 

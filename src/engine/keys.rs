@@ -3,6 +3,7 @@
 
 use crate::metrics::StateSize;
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 /// A key that has state. Valid while at least one use of it is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,7 +12,8 @@ pub struct KeyId(pub u32);
 #[derive(Debug)]
 struct Entry {
     hash: u64,
-    bytes: Box<[u8]>,
+    /// Short keys lie here and not elsewhere: each event compares its key with them.
+    bytes: SmallVec<[u8; 16]>,
     uses: u32,
     /// The slice the key was last found in, and its row there: most events come where the last did.
     last: (i64, u32),
@@ -39,7 +41,7 @@ impl Keys {
         let entries = &self.entries;
         let found = self.index.find(hash, |id| {
             let entry = &entries[*id as usize];
-            entry.hash == hash && *entry.bytes == *key
+            entry.hash == hash && entry.bytes.as_slice() == key
         });
         match found {
             Some(id) => KeyId(*id),
@@ -50,7 +52,7 @@ impl Keys {
     #[cold]
     fn insert(&mut self, key: &[u8], hash: u64) -> KeyId {
         self.size.grow(key.len() + ENTRY_BYTES);
-        let entry = Entry { hash, bytes: key.into(), uses: 0, last: (0, NO_ROW) };
+        let entry = Entry { hash, bytes: SmallVec::from_slice(key), uses: 0, last: (0, NO_ROW) };
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id as usize] = entry;
@@ -91,7 +93,7 @@ impl Keys {
         entry.uses -= 1;
         if entry.uses == 0 {
             self.size.shrink(entry.bytes.len() + ENTRY_BYTES);
-            entry.bytes = Box::default();
+            entry.bytes = SmallVec::new();
             if let Ok(found) = self.index.find_entry(entry.hash, |other| *other == id.0) {
                 found.remove();
             }

@@ -199,6 +199,8 @@ pub struct EventBatch {
     pub asides: Vec<PlacedAside>,
     /// Per named field, whether any record had it.
     pub seen: Vec<bool>,
+    /// Whether there is one that no record had.
+    pub has_unseen: bool,
 }
 
 impl EventBatch {
@@ -218,6 +220,7 @@ impl EventBatch {
             values: vec![Vec::new(); value_fields],
             asides: Vec::new(),
             seen: vec![false; named_fields],
+            has_unseen: true,
         }
     }
 
@@ -234,6 +237,7 @@ impl EventBatch {
         self.values.iter_mut().for_each(Vec::clear);
         self.asides.clear();
         self.seen.fill(false);
+        self.has_unseen = true;
     }
 
     /// The bytes that a span points to.

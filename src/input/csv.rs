@@ -100,6 +100,8 @@ struct Csv {
 struct Cell {
     /// Without its quotes.
     span: TextSpan,
+    /// Whether it had quotes.
+    is_quoted: bool,
     /// Whether it has doubled quotes.
     is_doubled: bool,
 }
@@ -150,13 +152,13 @@ impl Csv {
         loop {
             let (cell, end) = if bytes.get(at) == Some(&QUOTE) && at - start <= self.max_line {
                 let (length, is_doubled) = quoted_length(&bytes[at + 1..])?;
-                (Cell { span: span(at + 1, length), is_doubled }, at + length + 2)
+                (Cell { span: span(at + 1, length), is_quoted: true, is_doubled }, at + length + 2)
             } else {
                 let rest = &bytes[at..];
                 let length = memchr::memchr2(self.delimiter, b'\n', rest).unwrap_or(rest.len());
                 let is_last = rest.get(length) != Some(&self.delimiter);
                 let is_cr = is_last && rest[..length].last() == Some(&b'\r');
-                (Cell { span: span(at, length - usize::from(is_cr)), is_doubled: false }, at + length)
+                (Cell { span: span(at, length - usize::from(is_cr)), is_quoted: false, is_doubled: false }, at + length)
             };
             cells.push(cell);
             match &bytes[end..] {
@@ -181,7 +183,7 @@ impl Csv {
     #[inline]
     fn look_up(&self, batch: &mut EventBatch, cells: &[Cell], fields: &mut [Found]) {
         for (field, column) in fields.iter_mut().zip(&self.columns) {
-            let Cell { span: text, is_doubled } = cells[*column];
+            let Cell { span: text, is_doubled, .. } = cells[*column];
             let text = if is_doubled {
                 let start = batch.bytes.len() + batch.unescaped.len();
                 batch.unescaped.extend(undouble(&batch.bytes[text.start as usize..][..text.len as usize]));
@@ -246,7 +248,9 @@ impl Decode for Csv {
             let record = self.record(batch, start, next);
             let text = batch.text(record.text);
             let (length, is_blank) = (line_length(&batch.bytes[start..next]), text.iter().all(|b| *b == b' '));
-            batch.lines += 1 + memchr::memchr_iter(b'\n', text).count() as u32;
+            // Newlines stand in quoted cells only.
+            let is_one_line = !cells.iter().any(|cell| cell.is_quoted);
+            batch.lines += 1 + if is_one_line { 0 } else { memchr::memchr_iter(b'\n', text).count() as u32 };
             if length > self.max_line {
                 push_bad(batch, record, (Reason::TooLong, too_long(length as u64, self.max_line)), next as u64);
             } else if is_blank {

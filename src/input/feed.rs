@@ -7,6 +7,15 @@ use std::os::unix::fs::MetadataExt;
 
 /// A stream of bytes.
 pub trait Feed: Read + Send {
+    /// Appends to the buffer at most so many bytes of what one read gives; says how many. None is the end.
+    fn append(&mut self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        let filled = buffer.len();
+        buffer.resize(filled + most, 0);
+        let read = self.read(&mut buffer[filled..]);
+        buffer.truncate(filled + *read.as_ref().unwrap_or(&0));
+        read
+    }
+
     /// Whether a read would return at once. If not, what has been read is processed first.
     fn is_ready(&self) -> bool;
 
@@ -45,6 +54,13 @@ impl Read for FileFeed {
 }
 
 impl Feed for FileFeed {
+    fn append(&mut self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        // Straight into what the buffer has reserved, with nothing to be zeroed first. It may have
+        // reserved more than was asked for, which does no harm.
+        buffer.reserve(most);
+        Ok(rustix::io::read(&self.file, rustix::buffer::spare_capacity(buffer))?)
+    }
+
     fn is_ready(&self) -> bool {
         if !self.is_live {
             return true;

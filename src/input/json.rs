@@ -1,6 +1,8 @@
 //! Finds the parts of a JSON text in its bytes and checks its form (RFC 8259), all of it, without
 //! making a document. UTF-8 is checked elsewhere.
 
+use wide::u8x16;
+
 /// Deepest nesting of objects and arrays that is read.
 pub const MAX_DEPTH: u32 = 128;
 
@@ -52,18 +54,25 @@ pub struct Scanner<'a> {
     pub at: usize,
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+/// Bytes that are looked at together in a string.
+const WIDTH: usize = 16;
 
-/// The high bit of the first byte that a string cannot simply contain: quote, backslash or a
-/// control character. Bits of later bytes may be wrong.
+/// How many bytes come before the first that a string cannot simply contain: a quote, a backslash
+/// or a control character.
 #[inline]
-fn special(word: u64) -> u64 {
-    let is_zero = |x: u64| x.wrapping_sub(ONES) & !x;
-    let quote = is_zero(word ^ (ONES * b'"' as u64));
-    let backslash = is_zero(word ^ (ONES * b'\\' as u64));
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (quote | backslash | control) & HIGHS
+fn plain_bytes(chunk: &[u8; WIDTH]) -> usize {
+    let bytes = u8x16::new(*chunk);
+    let quote = bytes.cmp_eq(u8x16::splat(b'"'));
+    let backslash = bytes.cmp_eq(u8x16::splat(b'\\'));
+    let control = bytes.min(u8x16::splat(0x1F)).cmp_eq(bytes);
+    let special = (quote | backslash | control).move_mask() as u32;
+    // A bit beyond the last byte ends the count where there is none.
+    (special | 1 << WIDTH).trailing_zeros() as usize
+}
+
+/// Whether a string can contain a byte as it is.
+fn is_plain(byte: &u8) -> bool {
+    *byte != b'"' && *byte != b'\\' && *byte >= 0x20
 }
 
 impl<'a> Scanner<'a> {
@@ -120,19 +129,15 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            match self.bytes[self.at..].first_chunk::<8>() {
+            match self.bytes[self.at..].first_chunk::<WIDTH>() {
                 Some(chunk) => {
-                    let found = special(u64::from_le_bytes(*chunk));
-                    if found == 0 {
-                        self.at += 8;
+                    let plain = plain_bytes(chunk);
+                    self.at += plain;
+                    if plain == WIDTH {
                         continue;
                     }
-                    self.at += (found.trailing_zeros() / 8) as usize;
                 }
-                None => {
-                    let plain = |b: &u8| *b != b'"' && *b != b'\\' && *b >= 0x20;
-                    self.at += self.bytes[self.at..].iter().take_while(|b| plain(b)).count();
-                }
+                None => self.at += self.bytes[self.at..].iter().take_while(|byte| is_plain(byte)).count(),
             }
             match self.peek() {
                 Some(b'"') => {
@@ -419,14 +424,14 @@ mod tests {
 
     #[test]
     fn special_bytes_are_found_wherever_they_stand() {
-        for place in 0..8 {
+        for place in 0..WIDTH {
             for byte in 0..=255u8 {
-                let mut chunk = *b"abcdefgh";
+                let mut chunk = *b"abcdefghijklmnop";
                 chunk[place] = byte;
-                let found = special(u64::from_le_bytes(chunk));
-                let is_special = byte < 0x20 || byte == b'"' || byte == b'\\';
-                let expected = if is_special { place as u32 } else { 8 };
-                assert_eq!(found.trailing_zeros() / 8, expected, "{byte} at {place}");
+                let expected = chunk.iter().take_while(|byte| is_plain(byte)).count();
+                assert_eq!(plain_bytes(&chunk), expected, "{byte} at {place}");
+                chunk[(place + 5) % WIDTH] = b'"';
+                assert_eq!(plain_bytes(&chunk), chunk.iter().take_while(|byte| is_plain(byte)).count());
             }
         }
     }

@@ -67,7 +67,7 @@ impl<F: FindFields> Decode for LineDecoder<F> {
         let mut scratch = F::Scratch::default();
         let mut dates = DateCache::default();
         let mut unescaped = std::mem::take(&mut batch.unescaped);
-        let is_utf8 = !F::WHOLE_UTF8 || std::str::from_utf8(&batch.bytes).is_ok();
+        let is_utf8 = !F::WHOLE_UTF8 || simdutf8::basic::from_utf8(&batch.bytes).is_ok();
         let mut start = 0;
         while start < batch.bytes.len() {
             let rest = &batch.bytes[start..];

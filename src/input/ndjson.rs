@@ -71,7 +71,31 @@ struct Member {
 /// What stood in a place of the last record: a name with its quotes and colon, and whether it is looked for.
 struct Habit {
     spelling: Box<[u8]>,
+    /// The spelling in the low bytes and a mask over them, if it is short: then one comparison of integers tells.
+    short: Option<(u128, u128)>,
     member: Option<usize>,
+}
+
+impl Habit {
+    fn new(spelling: &[u8], member: Option<usize>) -> Habit {
+        const SHORT: usize = size_of::<u128>();
+        let short = (spelling.len() <= SHORT).then(|| {
+            let (mut bytes, mut mask) = ([0; SHORT], [0; SHORT]);
+            bytes[..spelling.len()].copy_from_slice(spelling);
+            mask[..spelling.len()].fill(0xFF);
+            (u128::from_le_bytes(bytes), u128::from_le_bytes(mask))
+        });
+        Habit { spelling: spelling.into(), short, member }
+    }
+
+    /// Whether the record goes on with this name.
+    #[inline]
+    fn is_next(&self, rest: &[u8]) -> bool {
+        match (self.short, rest.first_chunk()) {
+            (Some((spelling, mask)), Some(chunk)) => u128::from_le_bytes(*chunk) & mask == spelling,
+            _ => rest.starts_with(&self.spelling),
+        }
+    }
 }
 
 /// Places that are remembered; a record may have any number of them.
@@ -125,7 +149,7 @@ impl Node {
         for place in 0.. {
             let rest = &bytes[scanner.at..];
             let member = match habits.get(place) {
-                Some(habit) if rest.starts_with(&habit.spelling) => {
+                Some(habit) if habit.is_next(rest) => {
                     scanner.at += habit.spelling.len();
                     scanner.skip_blank();
                     habit.member.map(|member| &self.members[member])
@@ -134,7 +158,7 @@ impl Node {
                     let start = scanner.at;
                     let name = scanner.name()?;
                     let member = self.named(name, bytes);
-                    let habit = Habit { spelling: bytes[start..scanner.at].into(), member };
+                    let habit = Habit::new(&bytes[start..scanner.at], member);
                     match habits.get_mut(place) {
                         Some(old) => *old = habit,
                         None if place < MOST_HABITS => habits.push(habit),

@@ -176,12 +176,8 @@ impl SourceReader {
         let is_live = self.source.feed.is_live();
         let goal = (self.batch.bytes.len() + 1).next_multiple_of(block_size);
         loop {
-            let buffer = &mut self.batch.bytes;
-            let filled = buffer.len();
-            let most = if is_live { LIVE_READ } else { block_size };
-            buffer.resize(goal.min(filled + most), 0);
-            let read = self.source.feed.read(&mut buffer[filled..]);
-            buffer.truncate(filled + *read.as_ref().unwrap_or(&0));
+            let most = (goal - self.batch.bytes.len()).min(if is_live { LIVE_READ } else { block_size });
+            let read = self.source.feed.append(&mut self.batch.bytes, most);
             match read {
                 Ok(0) => {
                     self.is_end = true;

@@ -44,8 +44,8 @@ pub fn push_event(
     record: RecordSpan,
     dates: &mut DateCache,
 ) -> Result<(), Refusal> {
-    for (seen, found) in batch.seen.iter_mut().zip(fields) {
-        *seen |= *found != Found::Missing;
+    if batch.has_unseen {
+        note_seen(batch, fields);
     }
     let (keys_from, values_from) = (1, 1 + projection.keys.len());
     let time = read_time(batch, projection, fields[0], dates)?;
@@ -70,6 +70,14 @@ pub fn push_event(
     batch.times.push(time);
     batch.records.push(record);
     Ok(())
+}
+
+#[cold]
+fn note_seen(batch: &mut EventBatch, fields: &[Found]) {
+    for (seen, found) in batch.seen.iter_mut().zip(fields) {
+        *seen |= *found != Found::Missing;
+    }
+    batch.has_unseen = batch.seen.contains(&false);
 }
 
 /// What was found, or null if it is one of the texts that mean null (N2).

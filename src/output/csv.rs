@@ -1,6 +1,6 @@
 //! Rows as CSV (RFC 4180, with a bare newline). Null is an empty cell, the empty text is `""`.
 
-use super::{Encoder, RowShape, ndjson::replaces, text::number};
+use super::{Encoder, RowShape, ndjson::replaces, text::json_value, text::number};
 use crate::aggregate::{Raw, Value};
 use crate::engine::pane::Pane;
 use crate::event::key::{KeyPart, parts};
@@ -52,6 +52,11 @@ impl Encoder for Csv {
             match plan.value(column, pane.row) {
                 Value::Raw(Raw::Text(text)) => cell(out, text),
                 Value::Raw(Raw::Json(json)) => json_cell(out, json),
+                value @ (Value::List(_) | Value::Tallies(_)) => {
+                    let mut list = Vec::new();
+                    json_value(&mut list, &value);
+                    cell(out, &list);
+                }
                 value => {
                     number(out, &value);
                 }

@@ -105,7 +105,7 @@ pub fn number(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
         Value::Float(float) => {
             let _ = serde_json::to_writer(out, float);
         }
-        Value::Null | Value::Raw(_) => return false,
+        Value::Null | Value::Raw(_) | Value::List(_) | Value::Tallies(_) => return false,
     }
     true
 }
@@ -114,14 +114,38 @@ pub fn number(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
 #[inline]
 pub fn json_value(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
-        Value::Raw(Raw::Json(json)) => json_as_read(out, json),
-        Value::Raw(Raw::Text(text)) => json_string(out, &String::from_utf8_lossy(text)),
+        Value::Raw(raw) => json_raw(out, *raw),
+        Value::List(values) => json_list(out, values, |out, raw| json_raw(out, *raw)),
+        Value::Tallies(tallies) => json_list(out, tallies, |out, (raw, count)| {
+            out.extend_from_slice(b"{\"value\":");
+            json_raw(out, *raw);
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, ",\"count\":{count}}}");
+        }),
         value => {
             if !number(out, value) {
                 out.extend_from_slice(b"null");
             }
         }
     }
+}
+
+fn json_raw(out: &mut Vec<u8>, raw: Raw<'_>) {
+    match raw {
+        Raw::Json(json) => json_as_read(out, json),
+        Raw::Text(text) => json_string(out, &String::from_utf8_lossy(text)),
+    }
+}
+
+fn json_list<T>(out: &mut Vec<u8>, items: &[T], item: impl Fn(&mut Vec<u8>, &T)) {
+    out.push(b'[');
+    for (index, each) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        item(out, each);
+    }
+    out.push(b']');
 }
 
 /// A JSON value as read; but hazards in it are escaped, which changes no meaning: they stand only in strings.
