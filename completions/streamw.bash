@@ -124,11 +124,11 @@ _streamw() {
                     return 0
                     ;;
                 --output-format)
-                    COMPREPLY=($(compgen -W "ndjson csv" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson csv tsv table" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson csv" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson csv tsv table" -- "${cur}"))
                     return 0
                     ;;
                 --output)

@@ -40,8 +40,10 @@ complete -c streamw -n "__fish_streamw_needs_command" -l columns -d 'csv and tsv
 complete -c streamw -n "__fish_streamw_needs_command" -l null -d 'A text that means null, repeatable' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-line -d 'Longest line in bytes (K, M, G allowed); a longer one is one bad record' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l threads -d 'Decoder threads [default: all cores]' -r
-complete -c streamw -n "__fish_streamw_needs_command" -s o -l output-format -d 'Format of rows' -r -f -a "ndjson\t'a JSON object a line'
-csv\t'comma-separated values with a header (RFC 4180)'"
+complete -c streamw -n "__fish_streamw_needs_command" -s o -l output-format -d 'Format of rows [default: table on a terminal, else ndjson]' -r -f -a "ndjson\t'a JSON object a line'
+csv\t'comma-separated values with a header (RFC 4180)'
+tsv\t'the same between tabs'
+table\t'aligned columns, for people'"
 complete -c streamw -n "__fish_streamw_needs_command" -l output -d 'Write rows to a file instead of stdout' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l output-time -d 'How window bounds are written: RFC 3339 in UTC, or numbers' -r -f -a "rfc3339\t'2026-01-01T00:00:00Z'
 s\t'seconds since 1970'

@@ -1,5 +1,6 @@
 //! What a run has around it: streams, and what may interrupt it.
 
+use crate::cli::Terminals;
 use crate::input::feed::{Feed, FileFeed, Piped};
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use nix::sys::signal::{SigSet, Signal};
@@ -21,8 +22,8 @@ pub struct Host {
     pub stdout: Box<dyn Write + Send>,
     /// Where reports go.
     pub stderr: Box<dyn Write + Send>,
-    /// Whether a person would have to type the input.
-    pub stdin_is_terminal: bool,
+    /// Which of them a person sits at.
+    pub terminals: Terminals,
     /// What may interrupt the run.
     pub interrupts: Interrupts,
 }
@@ -76,7 +77,7 @@ impl Host {
             stdin: Box::new(Piped(stdin)),
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
-            stdin_is_terminal: false,
+            terminals: Terminals::default(),
             interrupts: Interrupts::none(),
         }
     }
@@ -98,7 +99,7 @@ impl Host {
         let signal = watch_signals(wake_to.clone())?;
         watch_reader(stdout.try_clone()?, wake_to)?;
         Ok(Host {
-            stdin_is_terminal: stdin.is_terminal(),
+            terminals: Terminals { stdin: stdin.is_terminal(), stdout: stdout.is_terminal() },
             stdin: Box::new(FileFeed::new(stdin)?),
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),

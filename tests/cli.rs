@@ -147,7 +147,7 @@ fn e3_a_terminal_on_stdin_and_no_file_is_a_mistake() {
     let on_terminal = |args: &[&OsStr]| {
         let (stdout, stderr) = (SharedBuffer::default(), SharedBuffer::default());
         let mut host = Host::piped(std::io::empty(), stdout.clone(), stderr.clone());
-        host.stdin_is_terminal = true;
+        host.terminals.stdin = true;
         let status = streamw::run::main(args.iter().map(|arg| arg.to_os_string()).collect(), host);
         Output { status, stdout: stdout.text(), stderr: stderr.text() }
     };

@@ -11,6 +11,7 @@ mod model;
 mod readme;
 mod simulation;
 mod streams;
+mod table;
 mod tidy;
 mod transcript;
 mod unpack;

@@ -112,7 +112,7 @@ impl Config {
     ///
     /// # Errors
     /// A message for people that names the flag.
-    pub(super) fn new(flags: Flags) -> Result<Config, String> {
+    pub(super) fn new(flags: Flags, stdout_is_terminal: bool) -> Result<Config, String> {
         let spec =
             flags.window.ok_or("-w is missing: which windows? For example -w 1m, -w 10m/1m or -w session:30m")?;
         let window = WindowSpec::parse(&spec, flags.offset).map_err(|message| format!("-w: {message}"))?;
@@ -167,7 +167,10 @@ impl Config {
                 block_size: BLOCK_SIZE,
             },
             threads: flags.threads.map_or_else(all_cores, usize::from),
-            row_format: flags.output_format,
+            row_format: flags.output_format.unwrap_or(match stdout_is_terminal && flags.output.is_none() {
+                true => RowFormat::Table,
+                false => RowFormat::Ndjson,
+            }),
             output: flags.output,
             late: flags.late,
             bad: flags.bad,

@@ -145,7 +145,7 @@ struct Flags {
     key: Vec<String>,
 
     /// Aggregate, repeatable [default: count]
-    #[arg(short, long, value_name = "[NAME=]FUNC[:FIELD]", long_help = aggregates_help(), help_heading = "Fields")]
+    #[arg(short, long, value_name = "[NAME=]FUNC[:FIELD[:ARG]]", long_help = aggregates_help(), help_heading = "Fields")]
     agg: Vec<String>,
 
     /// Input format: auto, ndjson, csv, tsv, combined, logfmt, regex:RE
@@ -182,9 +182,9 @@ struct Flags {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Input")]
     threads: Option<u16>,
 
-    /// Format of rows
-    #[arg(short, long, value_enum, value_name = "F", default_value_t = RowFormat::Ndjson, help_heading = "Output")]
-    output_format: RowFormat,
+    /// Format of rows [default: table on a terminal, else ndjson]
+    #[arg(short, long, value_enum, value_name = "F", help_heading = "Output")]
+    output_format: Option<RowFormat>,
 
     /// Write rows to a file instead of stdout
     #[arg(long, value_name = "FILE", help_heading = "Output")]
@@ -301,9 +301,10 @@ fn parse_time_format(text: &str) -> Result<TimeFormat, String> {
 }
 
 fn aggregates_help() -> String {
-    let mut text = "Aggregate, repeatable [default: count]\n\nThe output column is called FUNC_FIELD or FUNC_FIELD_ARG \
+    let mut text =
+        "Aggregate, repeatable [default: count]\n\nThe output column is called FUNC_FIELD or FUNC_FIELD_ARG \
                     unless NAME= is given. Null, missing and empty values are skipped. Functions:\n"
-        .to_owned();
+            .to_owned();
     for (.., function) in crate::aggregate::functions() {
         text += &format!("  {:<21} {}\n", function.usage(), function.summary);
     }
@@ -350,6 +351,15 @@ pub fn command() -> clap::Command {
     Line::command()
 }
 
+/// Which of the standard streams a person sits at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terminals {
+    /// The input would have to be typed.
+    pub stdin: bool,
+    /// Rows are read by a person.
+    pub stdout: bool,
+}
+
 /// What to do.
 pub enum Command {
     /// A run.
@@ -373,8 +383,8 @@ pub struct Answer {
 ///
 /// # Errors
 /// What to print, and where.
-pub fn parse(arguments: Vec<OsString>, stdin_is_terminal: bool) -> Result<Command, Answer> {
-    if arguments.is_empty() && stdin_is_terminal {
+pub fn parse(arguments: Vec<OsString>, terminals: Terminals) -> Result<Command, Answer> {
+    if arguments.is_empty() && terminals.stdin {
         return Err(short_help());
     }
     let arguments = std::iter::once(OsString::from("streamw")).chain(arguments);
@@ -383,8 +393,8 @@ pub fn parse(arguments: Vec<OsString>, stdin_is_terminal: bool) -> Result<Comman
     match line.auxiliary {
         Some(Auxiliary::Completions { shell }) => Ok(Command::Completions(shell)),
         Some(Auxiliary::Man) => Ok(Command::Man),
-        None if line.flags.files.is_empty() && stdin_is_terminal => Err(short_help()),
-        None => match Config::new(line.flags) {
+        None if line.flags.files.is_empty() && terminals.stdin => Err(short_help()),
+        None => match Config::new(line.flags, terminals.stdout) {
             Ok(config) => Ok(Command::Run(Box::new(config))),
             Err(message) => Err(Answer { text: format!("streamw: {}\n", for_people(&message)), is_error: true }),
         },

@@ -1,103 +1,74 @@
-//! Rows as CSV (RFC 4180, with a bare newline). Null is an empty cell, the empty text is `""`.
+//! Rows as CSV or TSV (RFC 4180, with a bare newline). Null is an empty cell, the empty text is `""`.
 
-use super::{Encoder, RowShape, ndjson::replaces, text::json_value, text::number};
-use crate::aggregate::{Raw, Value};
+use super::cells::{self, CellWriter};
+use super::{Encoder, RowShape};
 use crate::engine::pane::Pane;
-use crate::event::key::{KeyPart, parts};
-use std::io::Write;
 
 /// Writes each pane as a row of cells.
 pub struct Csv {
     shape: RowShape,
+    delimiter: u8,
 }
 
 impl Csv {
-    /// An encoder for rows of this shape.
-    pub fn new(shape: RowShape) -> Csv {
-        Csv { shape }
+    /// An encoder for rows of this shape, with this between cells.
+    pub fn new(shape: RowShape, delimiter: u8) -> Csv {
+        Csv { shape, delimiter }
     }
 }
 
 impl Encoder for Csv {
     fn header(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"window_start,window_end");
-        let keys = self.shape.keys.iter();
-        for name in keys.chain(self.shape.plan.columns.iter().map(|column| &column.name)) {
-            out.push(b',');
-            cell(out, name.as_bytes());
-        }
-        out.extend_from_slice(b",pane,revision");
-        if self.shape.has_replaces {
-            out.extend_from_slice(b",replaces");
+        let mut row = Row { out, delimiter: self.delimiter, is_first: true };
+        for name in cells::header(&self.shape) {
+            row.text(name.as_bytes());
         }
         out.push(b'\n');
     }
 
     fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>) {
-        self.shape.time_style.write(out, pane.window.start);
-        out.push(b',');
-        self.shape.time_style.write(out, pane.window.end);
-        for part in parts(pane.key) {
-            out.push(b',');
-            match part {
-                KeyPart::Null => {}
-                KeyPart::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-                KeyPart::Number(number) => out.extend_from_slice(number.as_bytes()),
-                KeyPart::Text(text) => cell(out, text.as_bytes()),
-            }
-        }
-        let plan = &self.shape.plan;
-        for column in &plan.columns {
-            out.push(b',');
-            match plan.value(column, pane.row) {
-                Value::Raw(Raw::Text(text)) => cell(out, text),
-                Value::Raw(Raw::Json(json)) => json_cell(out, json),
-                value @ (Value::List(_) | Value::Tallies(_)) => {
-                    let mut list = Vec::new();
-                    json_value(&mut list, &value);
-                    cell(out, &list);
-                }
-                value => {
-                    number(out, &value);
-                }
-            }
-        }
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, ",{},{}", pane.timing.as_str(), pane.revision);
-        if self.shape.has_replaces {
-            out.push(b',');
-            if !pane.replaces.is_empty() {
-                let mut list = Vec::new();
-                replaces(&mut list, &self.shape, pane.replaces);
-                cell(out, &list);
-            }
-        }
+        cells::row(&self.shape, pane, &mut Row { out, delimiter: self.delimiter, is_first: true });
         out.push(b'\n');
     }
 }
 
-/// A JSON value in a cell: a string as its text, anything else as JSON.
-fn json_cell(out: &mut Vec<u8>, json: &[u8]) {
-    match serde_json::from_slice::<String>(json) {
-        Ok(text) => cell(out, text.as_bytes()),
-        Err(_) => cell(out, json),
-    }
+struct Row<'a> {
+    out: &'a mut Vec<u8>,
+    delimiter: u8,
+    is_first: bool,
 }
 
-/// A text in a cell, in quotes where it needs them.
-#[inline]
-fn cell(out: &mut Vec<u8>, text: &[u8]) {
-    let needs_quotes = text.is_empty() || text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
-    if !needs_quotes {
-        out.extend_from_slice(text);
-        return;
-    }
-    out.push(b'"');
-    for byte in text {
-        if *byte == b'"' {
-            out.push(b'"');
+impl CellWriter for Row<'_> {
+    #[inline]
+    fn null(&mut self) {
+        if !self.is_first {
+            self.out.push(self.delimiter);
         }
-        out.push(*byte);
+        self.is_first = false;
     }
-    out.push(b'"');
+
+    #[inline]
+    fn plain(&mut self, _is_number: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        self.null();
+        write(self.out);
+    }
+
+    /// In quotes where it needs them.
+    #[inline]
+    fn text(&mut self, text: &[u8]) {
+        self.null();
+        let needs_quotes = |byte: &u8| *byte == self.delimiter || matches!(byte, b'"' | b'\n' | b'\r');
+        if !text.is_empty() && !text.iter().any(needs_quotes) {
+            self.out.extend_from_slice(text);
+            return;
+        }
+        self.out.push(b'"');
+        for byte in text {
+            if *byte == b'"' {
+                self.out.push(b'"');
+            }
+            self.out.push(*byte);
+        }
+        self.out.push(b'"');
+    }
 }

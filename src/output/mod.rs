@@ -1,9 +1,11 @@
 //! Rows and reports to where they go. Knows no windows: it writes what the engine says, in order.
 
+mod cells;
 mod csv;
 mod ndjson;
 pub mod side;
 pub mod sink;
+mod table;
 pub mod text;
 
 use crate::aggregate::plan::AggregatePlan;
@@ -17,6 +19,10 @@ pub enum RowFormat {
     Ndjson,
     /// comma-separated values with a header (RFC 4180)
     Csv,
+    /// the same between tabs
+    Tsv,
+    /// aligned columns, for people
+    Table,
 }
 
 /// What is known of all rows beforehand.
@@ -53,6 +59,9 @@ pub trait Encoder: Send {
 
     /// A row.
     fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>);
+
+    /// The input pauses or ends: whatever has been kept back is to be shown.
+    fn pause(&mut self, _out: &mut Vec<u8>) {}
 }
 
 impl RowFormat {
@@ -60,7 +69,9 @@ impl RowFormat {
     pub fn encoder(self, shape: RowShape) -> Box<dyn Encoder> {
         match self {
             RowFormat::Ndjson => Box::new(ndjson::Ndjson::new(shape)),
-            RowFormat::Csv => Box::new(csv::Csv::new(shape)),
+            RowFormat::Csv => Box::new(csv::Csv::new(shape, b',')),
+            RowFormat::Tsv => Box::new(csv::Csv::new(shape, b'\t')),
+            RowFormat::Table => Box::new(table::Table::new(shape)),
         }
     }
 }

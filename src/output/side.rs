@@ -68,6 +68,7 @@ impl Output {
 
     /// Writes out everything gathered.
     pub fn flush(&mut self) {
+        self.rows.lines(|out| self.encoder.pause(out));
         self.rows.flush();
         self.stderr.flush();
         for sink in [&mut self.late, &mut self.bad].into_iter().flatten() {

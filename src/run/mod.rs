@@ -37,7 +37,7 @@ pub fn process(arguments: Vec<OsString>) -> u8 {
 
 /// Runs with these arguments (without the program's name) and streams; returns the exit status.
 pub fn main(arguments: Vec<OsString>, mut host: Host) -> u8 {
-    let command = match cli::parse(arguments, host.stdin_is_terminal) {
+    let command = match cli::parse(arguments, host.terminals) {
         Ok(command) => command,
         Err(answer) => {
             let to = if answer.is_error { &mut host.stderr } else { &mut host.stdout };

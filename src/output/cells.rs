@@ -1,0 +1,93 @@
+//! Rows as cells: what formats with columns share.
+
+use super::RowShape;
+use super::ndjson::replaces;
+use super::text::{json_value, number};
+use crate::aggregate::{Raw, Value};
+use crate::engine::pane::Pane;
+use crate::event::key::{KeyPart, parts};
+use std::io::Write;
+
+/// Takes the cells of a row, one after the other.
+pub trait CellWriter {
+    /// Nothing.
+    fn null(&mut self);
+
+    /// A number, a moment or a word that needs no care; `write` appends it.
+    fn plain(&mut self, is_number: bool, write: impl FnOnce(&mut Vec<u8>));
+
+    /// Any text.
+    fn text(&mut self, text: &[u8]);
+}
+
+/// The names of the columns, which follow from the flags alone.
+pub fn header(shape: &RowShape) -> Vec<&str> {
+    let mut names = vec!["window_start", "window_end"];
+    names.extend(shape.keys.iter().map(String::as_str));
+    names.extend(shape.plan.columns.iter().map(|column| column.name.as_str()));
+    names.extend(["pane", "revision"]);
+    if shape.has_replaces {
+        names.push("replaces");
+    }
+    names
+}
+
+/// Writes the cells of a pane, as many as the header has names.
+#[inline]
+pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
+    let is_number = !shape.time_style.is_text();
+    for bound in [pane.window.start, pane.window.end] {
+        cells.plain(is_number, |out| shape.time_style.write(out, bound));
+    }
+    for part in parts(pane.key) {
+        match part {
+            KeyPart::Null => cells.null(),
+            KeyPart::Bool(value) => {
+                cells.plain(false, |out| out.extend_from_slice(if value { b"true" } else { b"false" }))
+            }
+            KeyPart::Number(number) => cells.plain(true, |out| out.extend_from_slice(number.as_bytes())),
+            KeyPart::Text(text) => cells.text(text.as_bytes()),
+        }
+    }
+    for column in &shape.plan.columns {
+        value(&shape.plan.value(column, pane.row), cells);
+    }
+    cells.plain(false, |out| out.extend_from_slice(pane.timing.as_str().as_bytes()));
+    cells.plain(true, |out| {
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "{}", pane.revision);
+    });
+    if shape.has_replaces {
+        if pane.replaces.is_empty() {
+            cells.null();
+        } else {
+            let mut list = Vec::new();
+            replaces(&mut list, shape, pane.replaces);
+            cells.text(&list);
+        }
+    }
+}
+
+/// An aggregate's result: a JSON string as its text, lists and objects as compact JSON.
+#[inline]
+fn value(value: &Value<'_>, cells: &mut impl CellWriter) {
+    match value {
+        Value::Null => cells.null(),
+        Value::Raw(Raw::Text(text)) => cells.text(text),
+        Value::Raw(Raw::Json(json)) => match serde_json::from_slice::<String>(json) {
+            Ok(text) => cells.text(text.as_bytes()),
+            Err(_) if crate::event::number::Number::parse(json).is_some() => {
+                cells.plain(true, |out| out.extend_from_slice(json));
+            }
+            Err(_) => cells.text(json),
+        },
+        Value::List(_) | Value::Tallies(_) => {
+            let mut list = Vec::new();
+            json_value(&mut list, value);
+            cells.text(&list);
+        }
+        value => cells.plain(true, |out| {
+            number(out, value);
+        }),
+    }
+}

@@ -1,0 +1,115 @@
+//! Rows as a table for people. It streams: widths come from the header and the rows of the first
+//! window, which come together however the input pauses (T9). A cell that is wider later moves its row,
+//! not the table.
+
+use super::cells::{self, CellWriter};
+use super::text::for_people;
+use super::{Encoder, RowShape};
+use crate::engine::pane::{Pane, Timing};
+use crate::window::Window;
+
+/// Rows that are looked at for widths, at the most.
+const SAMPLE: usize = 100;
+/// Between columns.
+const GAP: &str = "  ";
+
+/// Writes each pane as a line of aligned cells.
+pub struct Table {
+    shape: RowShape,
+    /// Rows that wait until the widths are settled, all of this window.
+    waiting: Vec<Vec<Cell>>,
+    first: Option<Window>,
+    /// Widths in characters, once they are settled.
+    widths: Option<Vec<usize>>,
+}
+
+struct Cell {
+    text: String,
+    is_number: bool,
+}
+
+impl Table {
+    /// An encoder for rows of this shape.
+    pub fn new(shape: RowShape) -> Table {
+        Table { shape, waiting: Vec::new(), first: None, widths: None }
+    }
+
+    /// Settles the widths and writes what waited.
+    fn settle(&mut self, out: &mut Vec<u8>) {
+        let names = cells::header(&self.shape);
+        let width = |column: usize| {
+            let in_rows = self.waiting.iter().map(|row| row[column].text.chars().count());
+            in_rows.chain([names[column].chars().count()]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..names.len()).map(width).collect();
+        // A name stands where the cells under it do.
+        let header = names.iter().enumerate().map(|(column, name)| Cell {
+            text: for_people(name),
+            is_number: self.waiting.iter().any(|row| row[column].is_number),
+        });
+        line(&header.collect::<Vec<_>>(), &widths, out);
+        for row in self.waiting.drain(..) {
+            line(&row, &widths, out);
+        }
+        self.widths = Some(widths);
+    }
+}
+
+fn line(cells: &[Cell], widths: &[usize], out: &mut Vec<u8>) {
+    let mut text = String::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        if !text.is_empty() {
+            text += GAP;
+        }
+        text += &if cell.is_number { format!("{:>width$}", cell.text) } else { format!("{:<width$}", cell.text) };
+    }
+    out.extend_from_slice(text.trim_end().as_bytes());
+    out.push(b'\n');
+}
+
+impl Encoder for Table {
+    fn header(&mut self, _out: &mut Vec<u8>) {}
+
+    fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>) {
+        let mut row = Row(Vec::new());
+        cells::row(&self.shape, pane, &mut row);
+        let first = *self.first.get_or_insert(pane.window);
+        if !self.waiting.is_empty() && (pane.window != first || pane.timing == Timing::Late) {
+            self.settle(out);
+        }
+        match &self.widths {
+            Some(widths) => line(&row.0, widths, out),
+            None => {
+                self.waiting.push(row.0);
+                if self.waiting.len() == SAMPLE {
+                    self.settle(out);
+                }
+            }
+        }
+    }
+
+    fn pause(&mut self, out: &mut Vec<u8>) {
+        if !self.waiting.is_empty() {
+            self.settle(out);
+        }
+    }
+}
+
+struct Row(Vec<Cell>);
+
+impl CellWriter for Row {
+    fn null(&mut self) {
+        self.0.push(Cell { text: String::new(), is_number: false });
+    }
+
+    fn plain(&mut self, is_number: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut text = Vec::new();
+        write(&mut text);
+        self.0.push(Cell { text: String::from_utf8_lossy(&text).into_owned(), is_number });
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        let text = for_people(&String::from_utf8_lossy(text));
+        self.0.push(Cell { text, is_number: false });
+    }
+}
