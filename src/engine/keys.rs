@@ -35,16 +35,31 @@ pub struct Keys {
 const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<u32>();
 
 impl Keys {
-    /// The id of a key, new if it has no state yet. The caller [holds](Keys::hold) it if it keeps it.
+    /// The id of a key, if it has state.
     #[inline]
-    pub fn intern(&mut self, key: &[u8], hash: u64) -> KeyId {
-        let entries = &self.entries;
-        let found = self.index.find(hash, |id| {
-            let entry = &entries[*id as usize];
-            entry.hash == hash && entry.bytes.as_slice() == key
-        });
-        match found {
-            Some(id) => KeyId(*id),
+    pub fn find(&self, key: &[u8], hash: u64) -> Option<KeyId> {
+        let found = self.index.find(hash, |id| self.is(KeyId(*id), key, hash));
+        found.map(|id| KeyId(*id))
+    }
+
+    #[inline]
+    fn is(&self, id: KeyId, key: &[u8], hash: u64) -> bool {
+        let entry = &self.entries[id.0 as usize];
+        entry.hash == hash && entry.bytes.as_slice() == key
+    }
+
+    /// The id of a key, new if it has no state yet. The caller [holds](Keys::hold) it if it keeps it.
+    /// `guess` is what [`Keys::find`] said a little earlier; it may be out of date.
+    #[inline]
+    pub fn intern(&mut self, key: &[u8], hash: u64, guess: Option<KeyId>) -> KeyId {
+        if let Some(id) = guess
+            && self.entries.get(id.0 as usize).is_some_and(|entry| entry.uses > 0)
+            && self.is(id, key, hash)
+        {
+            return id;
+        }
+        match self.find(key, hash) {
+            Some(id) => id,
             None => self.insert(key, hash),
         }
     }

@@ -15,7 +15,7 @@ use crate::event::{Aside, BadRecord, EventBatch, Reason};
 use crate::metrics::Counters;
 use crate::time::{Span, Timestamp};
 use crate::window::spec::WindowSpec;
-use keys::Keys;
+use keys::{KeyId, Keys};
 use pane::{Emit, LateDrop, RecordRef, Timing};
 use session::SessionStore;
 use slices::SliceStore;
@@ -81,6 +81,9 @@ enum Placement {
     OutOfRange,
 }
 
+/// Events whose keys are looked up together.
+const AHEAD: usize = 16;
+
 /// One event of a batch.
 #[derive(Clone, Copy)]
 struct Event<'a> {
@@ -88,6 +91,8 @@ struct Event<'a> {
     index: usize,
     time: Timestamp,
     arrival: u64,
+    /// Where its key was found when it was looked up ahead.
+    guess: Option<KeyId>,
 }
 
 impl<'a> Event<'a> {
@@ -244,9 +249,14 @@ impl Progress {
         range: Range<usize>,
         emit: &mut dyn Emit,
     ) -> ControlFlow<Stop> {
-        for index in range {
+        let mut guesses = [None; AHEAD];
+        for index in range.clone() {
+            let place = (index - range.start) % AHEAD;
+            if place == 0 {
+                self.look_ahead(batch, index..range.end.min(index + AHEAD), &mut guesses);
+            }
             let time = batch.times[index];
-            let event = Event { batch, index, time, arrival: self.counters.events };
+            let event = Event { batch, index, time, arrival: self.counters.events, guess: guesses[place] };
             let placement = store.add(&event, &mut self.context(emit));
             if placement == Placement::OutOfRange {
                 self.out_of_range(&event, emit)?;
@@ -268,6 +278,16 @@ impl Progress {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Looks up the keys of the next events. One after the other these lookups wait for memory; side by
+    /// side the processor waits for all of them at once.
+    #[inline]
+    fn look_ahead(&self, batch: &EventBatch, range: Range<usize>, guesses: &mut [Option<KeyId>; AHEAD]) {
+        for (guess, index) in guesses.iter_mut().zip(range) {
+            let (key, hash) = batch.keys.get(index);
+            *guess = self.keys.find(key, hash);
+        }
     }
 
     fn context<'a>(&'a mut self, emit: &'a mut dyn Emit) -> Context<'a> {

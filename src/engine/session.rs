@@ -66,7 +66,7 @@ impl WindowStore for SessionStore {
             return Placement::LateDrop;
         }
         let (key, hash) = event.key();
-        let id = cx.keys.intern(key, hash);
+        let id = cx.keys.intern(key, hash, event.guess);
         // Interned ids are forgotten with their last use: hold this one until a session does.
         cx.keys.hold(id);
         let placement = self.place(event, own, id, cx);

@@ -153,7 +153,7 @@ impl SliceStore {
     #[inline]
     fn add_to_slice(&mut self, event: &Event<'_>, slice: SliceId, cx: &mut Context<'_>) -> KeyId {
         let (key, hash) = event.key();
-        let id = cx.keys.intern(key, hash);
+        let id = cx.keys.intern(key, hash, event.guess);
         let row = self.tree.slice_mut(slice.0).row_in_slice(slice.0, id, cx.plan, cx.keys);
         event.add_to(row, cx.plan);
         id

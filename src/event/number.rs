@@ -114,9 +114,13 @@ impl Number {
     pub fn compare(&self, other: &Number) -> Ordering {
         if let (Number::Small { mantissa: a, scale: s, .. }, Number::Small { mantissa: b, scale: t, .. }) =
             (self, other)
-            && s == t
         {
-            return a.cmp(b);
+            if s == t {
+                return a.cmp(b);
+            }
+            // 64 bits times 10^19 are less than 127 bits.
+            let scale = s.max(t);
+            return (i128::from(*a) * pow10(scale - s)).cmp(&(i128::from(*b) * pow10(scale - t)));
         }
         match (self.exact(), other.exact()) {
             (Some((a, s)), Some((b, t))) => compare_scaled(a, s, b, t),

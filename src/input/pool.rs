@@ -95,8 +95,12 @@ impl Collector {
     }
 }
 
-/// Blocks in flight: one being decoded and one waiting per thread, one being read, one in the engine.
-const PER_THREAD: usize = 4;
+/// Blocks that wait for all decoders together, or for the engine: enough for no thread to wait for
+/// another's turn on the processor.
+const WAITING: usize = 32;
+/// Blocks that wait for each decoder at least.
+const LEAST_PER_THREAD: usize = 2;
+/// One block is being read, and one is in the engine.
 const BESIDES: usize = 2;
 
 /// Starts `threads` decoders. Batches made by `new_batch` go round: from the returned receiver
@@ -108,7 +112,8 @@ pub fn start(
     threads: usize,
     new_batch: impl Fn() -> EventBatch,
 ) -> io::Result<(Dealer, Collector, Receiver<EventBatch>)> {
-    let batches = threads * PER_THREAD + BESIDES;
+    let per_thread = (WAITING / threads).max(LEAST_PER_THREAD);
+    let batches = threads * per_thread + BESIDES;
     let (spare_to, spare) = bounded(batches);
     for _ in 0..batches {
         let _ = spare_to.send(new_batch());
@@ -116,8 +121,8 @@ pub fn start(
     let mut dealer = Dealer { to: Vec::new(), next: 0 };
     let mut collector = Collector { from: Vec::new(), next: 0, spare: spare_to, threads: Vec::new() };
     for index in 0..threads {
-        let (block_to, blocks) = bounded(PER_THREAD);
-        let (batch_to, batches) = bounded(PER_THREAD);
+        let (block_to, blocks) = bounded(per_thread);
+        let (batch_to, batches) = bounded(per_thread);
         let decoder = thread::Builder::new().name(format!("decode-{index}"));
         collector.threads.push(decoder.spawn(move || run(&blocks, &batch_to))?);
         dealer.to.push(block_to);
