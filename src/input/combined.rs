@@ -1,9 +1,8 @@
 //! Access logs of Apache and nginx in the common and the combined format.
 
-use super::cut::{Cutter, Lines};
 use super::lines::{FindFields, LineDecoder, Side, candidates};
 use super::record::{Found, Refusal};
-use super::{Decode, FirstRecord, Format, Layout, columns};
+use super::{Decode, FirstRecord, Format, Layout, Reading, columns};
 use crate::error::Error;
 use crate::event::projection::Projection;
 use crate::event::{Reason, TextSpan};
@@ -33,23 +32,14 @@ const TIME: &str = "%d/%b/%Y:%H:%M:%S %z";
 pub struct Combined;
 
 impl Format for Combined {
-    fn cutter(&self, _max_line: usize) -> Box<dyn Cutter> {
-        Box::<Lines>::default()
-    }
-
     fn first_record(&self, bytes: &[u8], _layout: &Layout, max_line: usize) -> Option<FirstRecord> {
         let (start, _) = candidates(bytes, max_line).next()?;
         Some(FirstRecord { start, names: FIELDS.map(str::to_owned).to_vec(), is_header: false })
     }
 
-    fn decoder(
-        &self,
-        projection: Arc<Projection>,
-        names: &[String],
-        source: &str,
-        max_line: usize,
-    ) -> Result<Arc<dyn Decode>, Error> {
-        let wanted = columns(&projection, names, source)?;
+    fn decoder(&self, input: Reading<'_>) -> Result<Arc<dyn Decode>, Error> {
+        let wanted = columns(&input)?;
+        let Reading { projection, max_line, .. } = input;
         let projection = match projection.time_format {
             TimeFormat::Auto if projection.time.name == "time" => {
                 Arc::new(Projection { time_format: TimeFormat::Pattern(TIME.into()), ..(*projection).clone() })

@@ -2,7 +2,7 @@
 
 use super::cut::{CsvRows, Cutter};
 use super::record::{Found, push_event};
-use super::{Decode, FirstRecord, Format, Layout, columns, push_bad, too_long};
+use super::{Decode, FirstRecord, Format, Layout, Reading, columns, push_bad, too_long};
 use crate::error::Error;
 use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
@@ -49,14 +49,8 @@ impl Format for Separated {
         Some(FirstRecord { start, names, is_header })
     }
 
-    fn decoder(
-        &self,
-        projection: Arc<Projection>,
-        names: &[String],
-        source: &str,
-        max_line: usize,
-    ) -> Result<Arc<dyn Decode>, Error> {
-        Ok(Arc::new(Csv::new(projection, names.to_vec(), self, max_line, source)?))
+    fn decoder(&self, input: Reading<'_>) -> Result<Arc<dyn Decode>, Error> {
+        Ok(Arc::new(Csv::new(input, self)?))
     }
 
     fn fields_vary(&self) -> bool {
@@ -129,14 +123,10 @@ fn read_header(bytes: &[u8], delimiter: u8) -> Vec<String> {
 
 impl Csv {
     /// A decoder for rows with these columns, or the field that they lack, with the near miss (T10).
-    fn new(
-        projection: Arc<Projection>,
-        header: Vec<String>,
-        format: &Separated,
-        max_line: usize,
-        source: &str,
-    ) -> Result<Csv, Error> {
-        let columns = columns(&projection, &header, source)?;
+    fn new(input: Reading<'_>, format: &Separated) -> Result<Csv, Error> {
+        let columns = columns(&input)?;
+        let Reading { projection, names, max_line, .. } = input;
+        let header = names.to_vec();
         let time_name = columns.first().and_then(|column| header.get(*column)).map_or("", String::as_str);
         let reads_as_event = projection.time_format.parse_text(time_name.as_bytes(), &mut DateCache::default()).is_ok();
         let skips_header = !header.is_empty() && !matches!(format.columns, Columns::Numbered);

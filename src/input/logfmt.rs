@@ -1,11 +1,10 @@
 //! logfmt: `level=info msg="listening on 8080" debug` — pairs of name and value on a line.
 
-use super::cut::{Cutter, Lines};
 use super::lines::{FindFields, LineDecoder, Side, candidates};
 use super::record::{Found, Refusal};
-use super::{Decode, FirstRecord, Format, Layout, json};
+use super::{Decode, FirstRecord, Format, Layout, Reading, json};
 use crate::error::Error;
-use crate::event::projection::{Field, Projection};
+use crate::event::projection::Field;
 use crate::event::{Reason, TextSpan};
 use std::sync::Arc;
 
@@ -13,10 +12,6 @@ use std::sync::Arc;
 pub struct Logfmt;
 
 impl Format for Logfmt {
-    fn cutter(&self, _max_line: usize) -> Box<dyn Cutter> {
-        Box::<Lines>::default()
-    }
-
     fn first_record(&self, bytes: &[u8], _layout: &Layout, max_line: usize) -> Option<FirstRecord> {
         let utf8 =
             candidates(bytes, max_line).filter_map(|(start, line)| Some((start, std::str::from_utf8(line).ok()?)));
@@ -27,15 +22,9 @@ impl Format for Logfmt {
         })
     }
 
-    fn decoder(
-        &self,
-        projection: Arc<Projection>,
-        _names: &[String],
-        _source: &str,
-        max_line: usize,
-    ) -> Result<Arc<dyn Decode>, Error> {
-        let wanted = projection.fields().cloned().collect();
-        Ok(Arc::new(LineDecoder::new(Fields { wanted }, projection, max_line)))
+    fn decoder(&self, input: Reading<'_>) -> Result<Arc<dyn Decode>, Error> {
+        let wanted = input.projection.fields().cloned().collect();
+        Ok(Arc::new(LineDecoder::new(Fields { wanted }, input.projection, input.max_line)))
     }
 
     fn fields_vary(&self) -> bool {

@@ -22,33 +22,41 @@ pub mod unpack;
 use crate::error::Error;
 use crate::event::projection::{Field, Projection};
 use crate::event::{Aside, BadRecord, EventBatch, RecordSpan, TextSpan};
-use cut::Cutter;
+use cut::{Cutter, Lines};
 use record::Refusal;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// How the records of a format are cut and read.
 pub trait Format: Send + Sync {
-    /// Finds record ends.
-    fn cutter(&self, max_line: usize) -> Box<dyn Cutter>;
+    /// Finds record ends; line ends, unless the format knows better.
+    fn cutter(&self, _max_line: usize) -> Box<dyn Cutter> {
+        Box::<Lines>::default()
+    }
 
     /// The first of whole records that tells which fields there are, if any does.
     fn first_record(&self, bytes: &[u8], layout: &Layout, max_line: usize) -> Option<FirstRecord>;
 
-    /// A decoder for records with these fields; with none, for what comes before the first record.
+    /// A decoder for the records of an input.
     ///
     /// # Errors
     /// A field that is asked for and not there.
-    fn decoder(
-        &self,
-        projection: Arc<Projection>,
-        names: &[String],
-        source: &str,
-        max_line: usize,
-    ) -> Result<Arc<dyn Decode>, Error>;
+    fn decoder(&self, input: Reading<'_>) -> Result<Arc<dyn Decode>, Error>;
 
     /// Whether each record has fields of its own, so that only the whole input tells that one was misspelt.
     fn fields_vary(&self) -> bool;
+}
+
+/// What a decoder is to read.
+pub struct Reading<'a> {
+    /// What is wanted of each record.
+    pub projection: Arc<Projection>,
+    /// The fields there are; none for what comes before the record that tells them.
+    pub names: &'a [String],
+    /// The input's name.
+    pub source: &'a str,
+    /// As in `--max-line`.
+    pub max_line: usize,
 }
 
 /// The record that tells which fields there are.
@@ -62,15 +70,15 @@ pub struct FirstRecord {
     pub is_header: bool,
 }
 
-/// The places of the fields of a projection among an input's columns; none where no record has told
-/// the columns yet.
+/// The places of the wanted fields among an input's columns; none where no record has told the
+/// columns yet.
 ///
 /// # Errors
 /// A field that is no column, with the near miss (T10), or that two columns are called.
-fn columns(projection: &Projection, header: &[String], source: &str) -> Result<Vec<usize>, Error> {
+fn columns(Reading { projection, names, source, .. }: &Reading<'_>) -> Result<Vec<usize>, Error> {
     let column = |field: &Field| {
         let named = |is_meant: &dyn Fn(&String) -> bool| -> Vec<usize> {
-            header.iter().enumerate().filter(|(_, column)| is_meant(column)).map(|(index, _)| index).collect()
+            names.iter().enumerate().filter(|(_, column)| is_meant(column)).map(|(index, _)| index).collect()
         };
         let mut found = named(&|column| *column == field.name);
         if found.is_empty() {
@@ -78,12 +86,12 @@ fn columns(projection: &Projection, header: &[String], source: &str) -> Result<V
         }
         match found[..] {
             [column] => Ok(column),
-            [] => Err(Error::no_column(source, &field.name, header)),
+            [] => Err(Error::no_column(source, &field.name, names)),
             // Taking either would be a guess.
-            _ => Err(Error::TwoColumns { source_name: source.into(), column: field.name.clone() }),
+            _ => Err(Error::TwoColumns { source_name: (*source).into(), column: field.name.clone() }),
         }
     };
-    if header.is_empty() { Ok(Vec::new()) } else { projection.fields().map(column).collect() }
+    if names.is_empty() { Ok(Vec::new()) } else { projection.fields().map(column).collect() }
 }
 
 /// What the reader knows of a block beside its bytes.

@@ -1,10 +1,9 @@
 //! NDJSON: a JSON object a line. Fields are found in the bytes; no document is made.
 
-use super::cut::{Cutter, Lines};
 use super::json::{JsonError, Kind, MAX_DEPTH, Scanner, Token, unescape};
 use super::lines::{FindFields, LineDecoder, Side, candidates};
 use super::record::{Found, Refusal};
-use super::{Decode, FirstRecord, Format, Layout};
+use super::{Decode, FirstRecord, Format, Layout, Reading};
 use crate::error::Error;
 use crate::event::projection::{Field, Projection};
 use crate::event::{Reason, TextSpan};
@@ -14,23 +13,14 @@ use std::sync::Arc;
 pub struct Ndjson;
 
 impl Format for Ndjson {
-    fn cutter(&self, _max_line: usize) -> Box<dyn Cutter> {
-        Box::<Lines>::default()
-    }
-
     fn first_record(&self, bytes: &[u8], _layout: &Layout, max_line: usize) -> Option<FirstRecord> {
         let utf8 = candidates(bytes, max_line).filter(|(_, line)| std::str::from_utf8(line).is_ok());
         utf8.into_iter().find_map(|(start, line)| Some(FirstRecord { start, names: names(line)?, is_header: false }))
     }
 
-    fn decoder(
-        &self,
-        projection: Arc<Projection>,
-        _names: &[String],
-        _source: &str,
-        max_line: usize,
-    ) -> Result<Arc<dyn Decode>, Error> {
-        Ok(Arc::new(LineDecoder::new(Fields::new(&projection), projection, max_line)))
+    fn decoder(&self, input: Reading<'_>) -> Result<Arc<dyn Decode>, Error> {
+        let fields = Fields::new(&input.projection);
+        Ok(Arc::new(LineDecoder::new(fields, input.projection, input.max_line)))
     }
 
     fn fields_vary(&self) -> bool {

@@ -1,11 +1,9 @@
 //! `regex:RE`: lines taken apart by a regular expression with named groups.
 
-use super::cut::{Cutter, Lines};
 use super::lines::{FindFields, LineDecoder, Side, candidates};
 use super::record::{Found, Refusal};
-use super::{Decode, FirstRecord, Format, Layout, columns};
+use super::{Decode, FirstRecord, Format, Layout, Reading, columns};
 use crate::error::Error;
-use crate::event::projection::Projection;
 use crate::event::{Reason, TextSpan};
 use regex::bytes::{CaptureLocations, Regex};
 use std::sync::Arc;
@@ -36,26 +34,16 @@ impl Pattern {
 }
 
 impl Format for Pattern {
-    fn cutter(&self, _max_line: usize) -> Box<dyn Cutter> {
-        Box::<Lines>::default()
-    }
-
     fn first_record(&self, bytes: &[u8], _layout: &Layout, max_line: usize) -> Option<FirstRecord> {
         let (start, _) = candidates(bytes, max_line).next()?;
         Some(FirstRecord { start, names: self.names.clone(), is_header: false })
     }
 
-    fn decoder(
-        &self,
-        projection: Arc<Projection>,
-        names: &[String],
-        source: &str,
-        max_line: usize,
-    ) -> Result<Arc<dyn Decode>, Error> {
-        let wanted = columns(&projection, names, source)?;
+    fn decoder(&self, input: Reading<'_>) -> Result<Arc<dyn Decode>, Error> {
+        let wanted = columns(&input)?;
         let groups = wanted.into_iter().map(|name| self.groups[name]).collect();
         let find = Fields { regex: self.regex.clone(), groups };
-        Ok(Arc::new(LineDecoder::new(find, projection, max_line)))
+        Ok(Arc::new(LineDecoder::new(find, input.projection, input.max_line)))
     }
 
     fn fields_vary(&self) -> bool {

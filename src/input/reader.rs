@@ -5,7 +5,7 @@ use super::detect::FormatOptions;
 use super::feed::{Feed, Piped};
 use super::pool::{Block, Content, Dealer, Gone, Item};
 use super::unpack::{LONGEST_MAGIC, Packing};
-use super::{Decode, EXCERPT, Format, Layout};
+use super::{Decode, EXCERPT, Format, Layout, Reading};
 use crate::error::{Error, TIME_FIELDS};
 use crate::event::projection::{Field, Projection};
 use crate::event::{EventBatch, SourceId};
@@ -96,6 +96,10 @@ impl Reader {
                 }
             }
         }
+    }
+
+    fn reading<'a>(&self, names: &'a [String], source: &'a str) -> Reading<'a> {
+        Reading { projection: self.projection.clone(), names, source, max_line: self.options.max_line }
     }
 
     /// Settles which field is the event time, if it was not given, by the names of the first record.
@@ -289,13 +293,13 @@ impl SourceReader {
             Some(first) if first.start == 0 => first,
             // All that comes before is blank or bad, whatever it is read for.
             later => {
-                let before = format.decoder(reader.projection.clone(), &[], source, max_line)?;
+                let before = format.decoder(reader.reading(&[], source))?;
                 return Ok((before, later.map_or(end, |first| first.start)));
             }
         };
         layout.header = first.is_header.then_some(0);
         reader.choose_time(&first.names, source)?;
-        let decoder = format.decoder(reader.projection.clone(), &first.names, source, max_line)?;
+        let decoder = format.decoder(reader.reading(&first.names, source))?;
         if format.fields_vary() && !reader.names_told {
             reader.names_told = true;
             reader.dealer.deal(Item::Names(first.names))?;
