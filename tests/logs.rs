@@ -184,3 +184,12 @@ fn t9_garbage_in_any_format_is_counted_and_the_same_in_any_pieces() {
         }
     }
 }
+
+#[test]
+fn a_file_whose_rows_are_all_malformed_is_told_the_likely_reason() {
+    let input = "\"ts\";\"v\"\n\"1\";\"2\"\n";
+    let output = Streamw::new().args("-i csv -w 1m").stdin(input).run();
+    assert!(output.stderr.contains("no row can be read as a header; another delimiter?"), "{}", output.stderr);
+    let told = Streamw::new().args("-i csv --delimiter ; -w 1m -a sum:v -o csv -q").stdin(input).run();
+    assert_eq!(values(&told), "2");
+}

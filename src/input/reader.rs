@@ -138,6 +138,8 @@ struct SourceReader {
     /// Where these bytes begin in the input.
     offset: u64,
     is_end: bool,
+    /// Whether anything but blank lines has come.
+    has_content: bool,
     /// Whether the bytes come out of a compression; another one inside is taken for what it is.
     is_unpacked: bool,
     /// Why the input cannot be read on, once what was whole before it has been dealt out.
@@ -153,6 +155,7 @@ impl SourceReader {
             batch,
             offset: 0,
             is_end: false,
+            has_content: false,
             is_unpacked: false,
             broken: None,
         }
@@ -170,8 +173,20 @@ impl SourceReader {
                 return Err(End::Failed(error));
             }
             if self.is_end {
-                return Ok(());
+                return self.tell_if_headless(reader);
             }
+        }
+    }
+
+    /// Says so if every row was malformed, so that no header could be read: most likely it is another format.
+    fn tell_if_headless(&self, reader: &mut Reader) -> Result<(), End> {
+        match &self.phase {
+            Phase::Found(_, format) if self.has_content && !format.fields_vary() => {
+                let name = &self.source.name;
+                let note = format!("{name}: no row can be read as a header; another delimiter? (--delimiter ';')");
+                Ok(reader.dealer.deal(Item::Note(note))?)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -254,6 +269,7 @@ impl SourceReader {
             if end == 0 {
                 return Ok(());
             }
+            self.has_content |= has_content(&self.batch.bytes[..end]);
             let mut layout = Layout { malformed, ..Layout::default() };
             let (decoder, known_to) = self.decoder(reader, end, &mut layout)?;
             self.cutter(|cutter| if known_to < end { cutter.reset() } else { cutter.take(end) });
@@ -338,6 +354,7 @@ impl SourceReader {
         // Newlines in quoted cells of the row, and the one that ends it.
         let lines = memchr::memchr_iter(b'\n', &self.batch.bytes).count() as u32 + 1;
         let mut length = self.batch.bytes.len() as u64;
+        self.has_content |= has_content(&self.batch.bytes);
         let shown = self.batch.bytes.len().min(EXCERPT);
         let mut line = self.next_batch(reader, shown)?;
         let mut end_of_line = None;
@@ -347,6 +364,7 @@ impl SourceReader {
             end_of_line = memchr::memchr(b'\n', &self.batch.bytes);
             let more = &self.batch.bytes[..end_of_line.unwrap_or(self.batch.bytes.len())];
             length += more.len() as u64;
+            self.has_content |= has_content(more);
             line.bytes.extend(more.iter().take(EXCERPT - line.bytes.len()));
         }
         if length as usize == line.bytes.len() && line.bytes.last() == Some(&b'\r') {
@@ -360,6 +378,11 @@ impl SourceReader {
         // What came after the line may hold whole records already, or end here.
         self.cut(reader)
     }
+}
+
+/// Whether there is anything but blanks and line ends.
+fn has_content(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| !matches!(byte, b' ' | b'\r' | b'\n'))
 }
 
 impl From<Error> for End {
