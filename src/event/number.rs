@@ -311,7 +311,9 @@ pub fn ratio_big(numerator: &BigInt, denominator: &BigInt) -> f64 {
         bits |= 1;
     }
     // A u128 with its sticky bit far below the 53rd converts with one correct rounding.
-    let value = bits as f64 * 2f64.powi(-shift as i32);
+    // In two steps: a power of two that is out of range by itself may still lead to a number that is not.
+    let half = (-shift / 2) as i32;
+    let value = bits as f64 * 2f64.powi(half) * 2f64.powi(-shift as i32 - half);
     if numerator.sign() == num_bigint::Sign::Minus { -value } else { value }
 }
 
