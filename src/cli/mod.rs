@@ -12,7 +12,7 @@ use crate::output::RowFormat;
 use crate::output::text::for_people;
 use crate::time::parse::{TimeFormat, check_pattern};
 use crate::time::{SECOND, Span};
-use crate::window::spec::parse_duration;
+use crate::window::spec::{parse_duration, parse_saturating};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -317,9 +317,9 @@ fn aggregates_help() -> String {
     text
 }
 
-/// A length of time that may not be negative.
+/// A length of time that may not be negative. One that no span holds is as good as for ever (T4).
 fn parse_length_of_time(text: &str) -> Result<Span, String> {
-    match parse_duration(text)? {
+    match parse_saturating(text)? {
         span if span < Span::ZERO => Err(format!("\"{text}\" is negative")),
         span => Ok(span),
     }

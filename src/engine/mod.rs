@@ -77,8 +77,6 @@ enum Placement {
     LateDrop,
     /// It fell between windows (T6).
     Unwindowed,
-    /// A bound of its window is beyond the range of time (T1).
-    OutOfRange,
 }
 
 /// Events whose keys are looked up together.
@@ -120,8 +118,9 @@ struct Context<'a> {
 
 /// The windows of one kind and their state.
 trait WindowStore {
-    /// Judges an event against the watermark before it, adds it, prints late updates.
-    fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Placement;
+    /// Judges an event against the watermark before it, adds it, prints late updates. `None`, and
+    /// nothing done, if a bound of its window is beyond the range of time (T1).
+    fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Option<Placement>;
 
     /// Fires and drops what the watermark allows.
     fn advance(&mut self, cx: &mut Context<'_>);
@@ -257,17 +256,16 @@ impl Progress {
             }
             let time = batch.times[index];
             let event = Event { batch, index, time, arrival: self.counters.events, guess: guesses[place] };
-            let placement = store.add(&event, &mut self.context(emit));
-            if placement == Placement::OutOfRange {
+            let Some(placement) = store.add(&event, &mut self.context(emit)) else {
                 self.out_of_range(&event, emit)?;
                 continue;
-            }
+            };
             self.counters.records += 1;
             self.counters.events += 1;
             match placement {
                 Placement::Added => self.counters.added += 1,
                 Placement::LateDrop => self.late_drop(&event, emit)?,
-                Placement::Unwindowed | Placement::OutOfRange => self.counters.unwindowed += 1,
+                Placement::Unwindowed => self.counters.unwindowed += 1,
             }
             if time > self.max_event_time {
                 self.max_event_time = time;

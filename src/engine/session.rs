@@ -58,12 +58,10 @@ fn session_bytes(plan: &AggregatePlan) -> usize {
 }
 
 impl WindowStore for SessionStore {
-    fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Placement {
-        let Some(own) = self.assigner.window(event.time) else {
-            return Placement::OutOfRange;
-        };
+    fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Option<Placement> {
+        let own = self.assigner.window(event.time)?;
         if cx.trigger.refuses(event.time, cx.watermark) {
-            return Placement::LateDrop;
+            return Some(Placement::LateDrop);
         }
         let (key, hash) = event.key();
         let id = cx.keys.intern(key, hash, event.guess);
@@ -71,7 +69,7 @@ impl WindowStore for SessionStore {
         cx.keys.hold(id);
         let placement = self.place(event, own, id, cx);
         cx.keys.release(id);
-        placement
+        Some(placement)
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) {

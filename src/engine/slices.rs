@@ -54,21 +54,19 @@ struct Scratch {
 
 impl WindowStore for SliceStore {
     #[inline]
-    fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Placement {
-        let Some((slice, windows)) = self.place(event.time) else {
-            return Placement::OutOfRange;
-        };
+    fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Option<Placement> {
+        let (slice, windows) = self.place(event.time)?;
         if windows.is_empty() {
-            return Placement::Unwindowed;
+            return Some(Placement::Unwindowed);
         }
         if cx.trigger.refuses(event.time, cx.watermark) {
-            return Placement::LateDrop;
+            return Some(Placement::LateDrop);
         }
         if windows.start < self.unfired {
-            return self.add_behind(event, slice, windows, cx);
+            return Some(self.add_behind(event, slice, windows, cx));
         }
         self.add_to_slice(event, slice, cx);
-        Placement::Added
+        Some(Placement::Added)
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) {

@@ -1,6 +1,6 @@
 //! Access logs of Apache and nginx in the common and the combined format.
 
-use super::lines::{FindFields, LineDecoder, Side, candidates};
+use super::lines::{FindFields, LineDecoder, Side, first_line};
 use super::record::{Found, Refusal};
 use super::{Decode, FirstRecord, Format, Layout, Reading, columns};
 use crate::error::Error;
@@ -33,8 +33,7 @@ pub struct Combined;
 
 impl Format for Combined {
     fn first_record(&self, bytes: &[u8], _layout: &Layout, max_line: usize) -> Option<FirstRecord> {
-        let (start, _) = candidates(bytes, max_line).next()?;
-        Some(FirstRecord { start, names: FIELDS.map(str::to_owned).to_vec(), is_header: false })
+        first_line(bytes, max_line, &FIELDS.map(str::to_owned))
     }
 
     fn decoder(&self, input: Reading<'_>) -> Result<Arc<dyn Decode>, Error> {

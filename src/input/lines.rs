@@ -1,7 +1,7 @@
 //! What formats of a record a line share: lines that are blank, too long or not UTF-8.
 
 use super::record::{Found, Refusal, push_event};
-use super::{Decode, Layout, push_bad, too_long};
+use super::{Decode, FirstRecord, Layout, push_bad, too_long};
 use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
 use crate::time::parse::DateCache;
@@ -102,6 +102,12 @@ impl<F: FindFields> Decode for LineDecoder<F> {
         }
         batch.unescaped = unescaped;
     }
+}
+
+/// The first record, for a format whose fields are always the same.
+pub fn first_line(bytes: &[u8], max_line: usize, names: &[String]) -> Option<FirstRecord> {
+    let (start, _) = candidates(bytes, max_line).next()?;
+    Some(FirstRecord { start, names: names.to_vec(), is_header: false })
 }
 
 /// The lines of a block that could be records, and where each begins.

@@ -1,6 +1,6 @@
 //! `regex:RE`: lines taken apart by a regular expression with named groups.
 
-use super::lines::{FindFields, LineDecoder, Side, candidates};
+use super::lines::{FindFields, LineDecoder, Side, first_line};
 use super::record::{Found, Refusal};
 use super::{Decode, FirstRecord, Format, Layout, Reading, columns};
 use crate::error::Error;
@@ -35,8 +35,7 @@ impl Pattern {
 
 impl Format for Pattern {
     fn first_record(&self, bytes: &[u8], _layout: &Layout, max_line: usize) -> Option<FirstRecord> {
-        let (start, _) = candidates(bytes, max_line).next()?;
-        Some(FirstRecord { start, names: self.names.clone(), is_header: false })
+        first_line(bytes, max_line, &self.names)
     }
 
     fn decoder(&self, input: Reading<'_>) -> Result<Arc<dyn Decode>, Error> {

@@ -124,12 +124,28 @@ fn parse_length(text: &str) -> Result<Length, String> {
 /// # Errors
 /// A message for people. Months and years are refused: they are no fixed length.
 pub fn parse_duration(text: &str) -> Result<Span, String> {
+    let (sign, nanos) = parse_signed(text)?;
+    let nanos = i64::try_from(nanos).map_err(|_| format!("\"{text}\" is longer than 292 years"))?;
+    Ok(Span(sign * nanos))
+}
+
+/// As [`parse_duration`], but what is longer than 292 years is cut down to them.
+///
+/// # Errors
+/// As [`parse_duration`], but for that.
+pub fn parse_saturating(text: &str) -> Result<Span, String> {
+    let (sign, nanos) = parse_signed(text)?;
+    Ok(Span(sign * i64::try_from(nanos).unwrap_or(i64::MAX)))
+}
+
+/// Sign and nanoseconds.
+fn parse_signed(text: &str) -> Result<(i64, u128), String> {
     let (sign, magnitude) = match text.trim().strip_prefix(['-', '+']) {
         Some(rest) => (if text.trim().starts_with('-') { -1 } else { 1 }, rest),
         None => (1, text.trim()),
     };
     if magnitude == "0" {
-        return Ok(Span::ZERO);
+        return Ok((1, 0));
     }
     for word in magnitude.split(|c: char| c.is_ascii_digit() || c.is_whitespace()) {
         match word {
@@ -148,8 +164,7 @@ pub fn parse_duration(text: &str) -> Result<Span, String> {
     }
     let duration = humantime::parse_duration(magnitude)
         .map_err(|error| format!("\"{text}\" is no duration ({error}); examples: 90s, 1h 30m, 250ms"))?;
-    let nanos = i64::try_from(duration.as_nanos()).map_err(|_| format!("\"{text}\" is longer than 292 years"))?;
-    Ok(Span(sign * nanos))
+    Ok((sign, duration.as_nanos()))
 }
 
 #[cfg(test)]
@@ -230,6 +245,7 @@ mod tests {
             ("2d", 2 * DAY),
         ] {
             assert_eq!(parse_duration(text), Ok(Span(expected)), "{text}");
+            assert_eq!(parse_saturating(text), Ok(Span(expected)), "{text}");
         }
     }
 }
