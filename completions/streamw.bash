@@ -29,7 +29,7 @@ _streamw() {
 
     case "${cmd}" in
         streamw)
-            opts="-w -d -l -t -k -a -i -o -q -h -V --window --offset --watermark-delay --allowed-lateness --late-rule --time --time-format --key --agg --input-format --delimiter --no-header --columns --null --max-line --threads --output-format --output --output-time --late --bad --stats --quiet --strict --max-bad --max-late --help --version completions man"
+            opts="-w -d -l -t -k -a -i -o -q -h -V --window --offset --watermark-delay --allowed-lateness --late-rule --time --time-format --timezone --year --key --agg --input-format --delimiter --no-header --columns --null --max-line --threads --output-format --output --output-time --late --bad --stats --quiet --strict --max-bad --max-late --help --version completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -76,6 +76,14 @@ _streamw() {
                     return 0
                     ;;
                 --time-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timezone)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --year)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

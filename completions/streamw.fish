@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= t/time= time-format= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet strict max-bad= max-late= h/help V/version
+    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= t/time= time-format= timezone= year= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet strict max-bad= max-late= h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -32,6 +32,8 @@ complete -c streamw -n "__fish_streamw_needs_command" -l late-rule -d 'Which eve
 event\t'those older than W minus the allowed lateness, whatever their windows'"
 complete -c streamw -n "__fish_streamw_needs_command" -s t -l time -d 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l time-format -d 'How the event time is written: auto, rfc3339, s, ms, us, ns or a strftime pattern' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l timezone -d 'IANA time zone of times without an offset, of windows and of printed times' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l year -d 'Year of the first record, for a --time-format without a year, such as %b %e %H:%M:%S' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s k -l key -d 'Grouping key, repeatable for a composite key' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s a -l agg -d 'Aggregate, repeatable [default: count]' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s i -l input-format -d 'Input format: auto, ndjson, csv, tsv, combined, logfmt, regex:RE' -r
@@ -45,7 +47,7 @@ csv\t'comma-separated values with a header (RFC 4180)'
 tsv\t'the same between tabs'
 table\t'aligned columns, for people'"
 complete -c streamw -n "__fish_streamw_needs_command" -l output -d 'Write rows to a file instead of stdout' -r -F
-complete -c streamw -n "__fish_streamw_needs_command" -l output-time -d 'How window bounds are written: RFC 3339 in UTC, or numbers' -r -f -a "rfc3339\t'2026-01-01T00:00:00Z'
+complete -c streamw -n "__fish_streamw_needs_command" -l output-time -d 'How times are written: RFC 3339 in --timezone, or numbers' -r -f -a "rfc3339\t'2026-01-01T00:00:00Z'
 s\t'seconds since 1970'
 ms\t'milliseconds'
 us\t'microseconds'

@@ -2,6 +2,7 @@
 
 use crate::cli::Terminals;
 use crate::input::feed::{Feed, FileFeed, Piped};
+use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -12,7 +13,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The streams of a run and what may interrupt it.
 pub struct Host {
@@ -24,6 +25,8 @@ pub struct Host {
     pub stderr: Box<dyn Write + Send>,
     /// Which of them a person sits at.
     pub terminals: Terminals,
+    /// The wall clock at the start.
+    pub now: Timestamp,
     /// What may interrupt the run.
     pub interrupts: Interrupts,
 }
@@ -78,6 +81,7 @@ impl Host {
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
             terminals: Terminals::default(),
+            now: Timestamp(0),
             interrupts: Interrupts::none(),
         }
     }
@@ -100,6 +104,7 @@ impl Host {
         watch_reader(stdout.try_clone()?, wake_to)?;
         Ok(Host {
             terminals: Terminals { stdin: stdin.is_terminal(), stdout: stdout.is_terminal() },
+            now: wall_clock(),
             stdin: Box::new(FileFeed::new(stdin)?),
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
@@ -145,4 +150,10 @@ fn watch_reader(stdout: File, wake: Sender<Wake>) -> io::Result<()> {
         let _ = wake.try_send(Wake::StdoutClosed);
     })?;
     Ok(())
+}
+
+/// The wall clock now; of no concern to any result unless a flag says so (T9).
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -18,6 +18,8 @@ pub struct Counters {
     pub bad: u64,
     /// Records whose time, key and values were read.
     pub events: u64,
+    /// Of them, those at a local time that the clocks showed twice.
+    pub ambiguous_time: u64,
     /// Events added to at least one window.
     pub added: u64,
     /// Events all of whose windows were gone (T4).

@@ -16,3 +16,4 @@ mod tidy;
 mod transcript;
 mod unpack;
 mod util;
+mod zones;

@@ -13,7 +13,9 @@ fn the_examples_of_the_readme_print_what_it_shows() {
     for block in readme.split("```console\n").skip(1) {
         let block = block.split("```").next().expect("a block ends");
         for example in block.split("$ ").skip(1) {
-            let (command, expected) = example.split_once('\n').expect("a command is a line");
+            // A command goes on after a line that ends in a backslash, as in the shell.
+            let ends = example.replace("\\\n", "  ").find('\n').expect("a command is a line");
+            let (command, expected) = (&example[..ends], &example[ends + 1..]);
             let got = run(root, command);
             assert!(agrees(expected, &got), "$ {command}\n--- expected\n{expected}\n--- got\n{got}");
             count += 1;

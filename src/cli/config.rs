@@ -10,8 +10,11 @@ use crate::input::csv::Columns;
 use crate::input::detect::FormatOptions;
 use crate::input::reader::ReadOptions;
 use crate::output::{RESERVED, RowFormat, RowShape};
-use crate::time::SECOND;
 use crate::time::format::TimeStyle;
+use crate::time::parse::{TimeFormat, TimeRules};
+use crate::time::year::YearRule;
+use crate::time::zone::Zone;
+use crate::time::{SECOND, Timestamp};
 use crate::window::spec::WindowSpec;
 use std::fmt;
 use std::path::PathBuf;
@@ -112,10 +115,11 @@ impl Config {
     ///
     /// # Errors
     /// A message for people that names the flag.
-    pub(super) fn new(flags: Flags, stdout_is_terminal: bool) -> Result<Config, String> {
+    pub(super) fn new(flags: Flags, stdout_is_terminal: bool, now: Timestamp) -> Result<Config, String> {
         let spec =
             flags.window.ok_or("-w is missing: which windows? For example -w 1m, -w 10m/1m or -w session:30m")?;
-        let window = WindowSpec::parse(&spec, flags.offset).map_err(|message| format!("-w: {message}"))?;
+        let window =
+            WindowSpec::parse(&spec, flags.offset, &flags.timezone).map_err(|message| format!("-w: {message}"))?;
         let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
         let aggs = if flags.agg.is_empty() { vec!["count".to_owned()] } else { flags.agg };
         let specs = aggs.iter().map(|agg| AggregateSpec::parse(agg)).collect::<Result<Vec<_>, _>>();
@@ -130,7 +134,7 @@ impl Config {
             shape: RowShape {
                 keys: key_names,
                 plan: plan.clone(),
-                time_style: time_style(flags.output_time),
+                time_style: time_style(flags.output_time, &flags.timezone),
                 has_replaces: matches!(window, WindowSpec::Sessions(_)),
             },
             engine: EngineConfig {
@@ -147,7 +151,7 @@ impl Config {
             time_is_given: flags.time.is_some(),
             projection: Projection {
                 time,
-                time_format: flags.time_format,
+                time_rules: time_rules(flags.time_format, flags.timezone, flags.year, now)?,
                 keys: key_fields,
                 values,
                 nulls: flags.null,
@@ -186,6 +190,19 @@ fn all_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+fn time_rules(format: TimeFormat, zone: Zone, year: Option<i64>, now: Timestamp) -> Result<TimeRules, String> {
+    let has_year = !matches!(&format, TimeFormat::Pattern(pattern) if !pattern.has_year());
+    let year = match (has_year, year) {
+        (true, None) => YearRule::Written,
+        (false, None) => YearRule::NewestBefore(now),
+        (false, Some(year)) => YearRule::First(year),
+        (true, Some(_)) => {
+            return Err("--year is for times without a year, as in --time-format '%b %e %H:%M:%S' --year 2026".into());
+        }
+    };
+    Ok(TimeRules { format, zone, year })
+}
+
 /// `[NAME=]FIELD`; the column is called as the field unless named.
 fn parse_key(text: &str) -> Result<(String, Field), String> {
     let (name, field) = text.split_once('=').unwrap_or((text, text));
@@ -216,9 +233,9 @@ fn refuse_equal_columns(keys: &[String], plan: &AggregatePlan) -> Result<(), Str
     Ok(())
 }
 
-fn time_style(flag: OutputTimeFlag) -> TimeStyle {
+fn time_style(flag: OutputTimeFlag, zone: &Zone) -> TimeStyle {
     match flag {
-        OutputTimeFlag::Rfc3339 => TimeStyle::Rfc3339,
+        OutputTimeFlag::Rfc3339 => TimeStyle::Rfc3339(zone.clone()),
         OutputTimeFlag::S => TimeStyle::Units(SECOND),
         OutputTimeFlag::Ms => TimeStyle::Units(1_000_000),
         OutputTimeFlag::Us => TimeStyle::Units(1_000),

@@ -10,8 +10,10 @@ use crate::input::logfmt::Logfmt;
 use crate::input::pattern::Pattern;
 use crate::output::RowFormat;
 use crate::output::text::for_people;
-use crate::time::parse::{TimeFormat, check_pattern};
-use crate::time::{SECOND, Span};
+use crate::time::parse::TimeFormat;
+use crate::time::pattern::Pattern as TimePattern;
+use crate::time::zone::Zone;
+use crate::time::{SECOND, Span, Timestamp};
 use crate::window::spec::{parse_duration, parse_saturating};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -95,7 +97,8 @@ struct Flags {
     /// tumbling:1m or 1m: one after the other. sliding:10m/1m or 10m/1m: ten minutes long, one
     /// every minute; a slide longer than the size leaves holes. session:30m: as long as a key's events are at most
     /// that far apart; a session ends after more than 30m of silence. Starts are multiples of the
-    /// size (slide) from 1970-01-01T00:00:00Z. 1w (from Monday), 1mo and 1y are calendar units in UTC.
+    /// size (slide) from 1970-01-01T00:00:00Z, or by the clock of --timezone. 1w (from Monday), 1mo and 1y are
+    /// calendar units.
     #[arg(short, long, value_name = "SPEC", help_heading = "Windows")]
     window: Option<String>,
 
@@ -130,12 +133,28 @@ struct Flags {
 
     /// How the event time is written: auto, rfc3339, s, ms, us, ns or a strftime pattern
     ///
-    /// auto reads, for each value, RFC 3339 and its usual loose spellings (a blank for T, no offset
-    /// meaning UTC, +0100, a comma before the fraction, no seconds, a date alone), and numbers by magnitude:
+    /// auto reads, for each value, RFC 3339 and its usual loose spellings (a blank for T, no
+    /// offset, +0100, a comma before the fraction, no seconds, a date alone), and numbers by magnitude:
     /// below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds. A
-    /// pattern is as in %d/%b/%Y:%H:%M:%S %z; %.f is a fraction with its point; without an offset it is UTC.
+    /// pattern is as in %d/%b/%Y:%H:%M:%S %z; %.f is a fraction with its point. Without an offset a time
+    /// is local time of --timezone; a local time that the clocks skipped makes a bad record, a repeated one is its
+    /// first occurrence.
     #[arg(long, value_name = "F", default_value = "auto", value_parser = parse_time_format, help_heading = "Fields")]
     time_format: TimeFormat,
+
+    /// IANA time zone of times without an offset, of windows and of printed times
+    ///
+    /// Windows of days, of weeks, months and years, and of hours or minutes that divide a day, begin by the
+    /// local clock: a local day has 23 or 25 hours when the clocks change. The zones' rules are compiled in.
+    #[arg(long, value_name = "Z", default_value = "UTC", value_parser = Zone::parse, help_heading = "Fields")]
+    timezone: Zone,
+
+    /// Year of the first record, for a --time-format without a year, such as %b %e %H:%M:%S
+    ///
+    /// Each later record is taken in the year that brings it nearest to the one before it, so that December is
+    /// followed by January. Without --year each record is taken in the newest year in which it is not in the future.
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i64).range(1678..=2261), help_heading = "Fields")]
+    year: Option<i64>,
 
     /// Grouping key, repeatable for a composite key
     ///
@@ -190,7 +209,7 @@ struct Flags {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
 
-    /// How window bounds are written: RFC 3339 in UTC, or numbers
+    /// How times are written: RFC 3339 in --timezone, or numbers
     #[arg(long, value_enum, value_name = "F", default_value_t = OutputTimeFlag::Rfc3339, help_heading = "Output")]
     output_time: OutputTimeFlag,
 
@@ -292,10 +311,7 @@ fn parse_time_format(text: &str) -> Result<TimeFormat, String> {
         "ms" => TimeFormat::Units(1_000_000),
         "us" => TimeFormat::Units(1_000),
         "ns" => TimeFormat::Units(1),
-        pattern if pattern.contains('%') => {
-            check_pattern(pattern)?;
-            TimeFormat::Pattern(pattern.into())
-        }
+        pattern if pattern.contains('%') => TimeFormat::Pattern(TimePattern::new(pattern)?),
         other => return Err(format!("\"{other}\" is neither auto, rfc3339, s, ms, us, ns nor a pattern with %")),
     })
 }
@@ -379,11 +395,11 @@ pub struct Answer {
     pub is_error: bool,
 }
 
-/// Reads the arguments, which do not begin with the program's name.
+/// Reads the arguments, which do not begin with the program's name. The wall clock counts only for times without a year.
 ///
 /// # Errors
 /// What to print, and where.
-pub fn parse(arguments: Vec<OsString>, terminals: Terminals) -> Result<Command, Answer> {
+pub fn parse(arguments: Vec<OsString>, terminals: Terminals, now: Timestamp) -> Result<Command, Answer> {
     if arguments.is_empty() && terminals.stdin {
         return Err(short_help());
     }
@@ -394,7 +410,7 @@ pub fn parse(arguments: Vec<OsString>, terminals: Terminals) -> Result<Command, 
         Some(Auxiliary::Completions { shell }) => Ok(Command::Completions(shell)),
         Some(Auxiliary::Man) => Ok(Command::Man),
         None if line.flags.files.is_empty() && terminals.stdin => Err(short_help()),
-        None => match Config::new(line.flags, terminals.stdout) {
+        None => match Config::new(line.flags, terminals.stdout, now) {
             Ok(config) => Ok(Command::Run(Box::new(config))),
             Err(message) => Err(Answer { text: format!("streamw: {}\n", for_people(&message)), is_error: true }),
         },

@@ -233,6 +233,11 @@ impl Progress {
                     self.counters.records += 1;
                 }
                 Aside::Bad(bad) => self.bad_record(batch, bad, aside.end, emit)?,
+                Aside::AmbiguousTime => self.counters.ambiguous_time += 1,
+                Aside::Unplaceable(bad) => {
+                    self.bad_record(batch, bad, aside.end, emit)?;
+                    done += 1;
+                }
             }
         }
         self.events(store, batch, done..batch.times.len(), emit)?;

@@ -3,6 +3,7 @@
 
 pub mod key;
 pub mod number;
+pub mod place;
 pub mod projection;
 
 use crate::time::Timestamp;
@@ -107,6 +108,10 @@ pub enum Aside {
     Header,
     /// A record that would not decode.
     Bad(Box<BadRecord>),
+    /// The event that follows has a local time that the clocks showed twice.
+    AmbiguousTime,
+    /// The event that follows is a bad record after all.
+    Unplaceable(Box<BadRecord>),
 }
 
 /// An [`Aside`] and its place.

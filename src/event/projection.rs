@@ -1,6 +1,6 @@
 //! What is wanted of a record: the event time, the keys, the values.
 
-use crate::time::parse::TimeFormat;
+use crate::time::parse::TimeRules;
 
 /// A field as named on the command line: a top-level name, a dotted path, or a JSON Pointer (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub struct Projection {
     /// The event-time field (`-t`).
     pub time: Field,
     /// How it is read.
-    pub time_format: TimeFormat,
+    pub time_rules: TimeRules,
     /// The parts of the key.
     pub keys: Vec<Field>,
     /// The fields of aggregates, each once.

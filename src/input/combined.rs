@@ -4,9 +4,9 @@ use super::lines::{FindFields, LineDecoder, Side, first_line};
 use super::record::{Found, Refusal};
 use super::{Decode, FirstRecord, Format, Layout, Reading, columns};
 use crate::error::Error;
-use crate::event::projection::Projection;
 use crate::event::{Reason, TextSpan};
 use crate::time::parse::TimeFormat;
+use crate::time::pattern::Pattern;
 use std::sync::Arc;
 
 /// The fields of a line. `-` is null.
@@ -39,9 +39,11 @@ impl Format for Combined {
     fn decoder(&self, input: Reading<'_>) -> Result<Arc<dyn Decode>, Error> {
         let wanted = columns(&input)?;
         let Reading { projection, max_line, .. } = input;
-        let projection = match projection.time_format {
+        let projection = match projection.time_rules.format {
             TimeFormat::Auto if projection.time.name == "time" => {
-                Arc::new(Projection { time_format: TimeFormat::Pattern(TIME.into()), ..(*projection).clone() })
+                let mut own = (*projection).clone();
+                own.time_rules.format = TimeFormat::Pattern(Pattern::new(TIME).map_err(Error::Usage)?);
+                Arc::new(own)
             }
             _ => projection,
         };

@@ -6,7 +6,7 @@ use super::{Decode, FirstRecord, Format, Layout, Reading, columns, push_bad, too
 use crate::error::Error;
 use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
-use crate::time::parse::DateCache;
+use crate::time::parse::TimeCache;
 use std::sync::Arc;
 
 const QUOTE: u8 = b'"';
@@ -128,7 +128,7 @@ impl Csv {
         let Reading { projection, names, max_line, .. } = input;
         let header = names.to_vec();
         let time_name = columns.first().and_then(|column| header.get(*column)).map_or("", String::as_str);
-        let reads_as_event = projection.time_format.parse_text(time_name.as_bytes(), &mut DateCache::default()).is_ok();
+        let reads_as_event = projection.time_rules.parse_text(time_name.as_bytes(), &mut TimeCache::default()).is_ok();
         let skips_header = !header.is_empty() && !matches!(format.columns, Columns::Numbered);
         Ok(Csv { projection, delimiter: format.delimiter, header, skips_header, columns, reads_as_event, max_line })
     }
@@ -216,7 +216,7 @@ impl Decode for Csv {
     fn decode(&self, layout: &Layout, batch: &mut EventBatch) {
         let mut cells = Vec::with_capacity(self.header.len());
         let mut fields = vec![Found::Missing; self.columns.len()];
-        let mut dates = DateCache::default();
+        let mut dates = TimeCache::default();
         let mut malformed = layout.malformed.iter().peekable();
         let mut start = 0;
         while start < batch.bytes.len() {
@@ -276,7 +276,7 @@ impl Csv {
         cells: &[Cell],
         fields: &mut [Found],
         next: usize,
-        dates: &mut DateCache,
+        dates: &mut TimeCache,
     ) {
         let refusal = if cells.len() == self.header.len() {
             self.look_up(batch, cells, fields);

@@ -4,7 +4,7 @@ use super::record::{Found, Refusal, push_event};
 use super::{Decode, FirstRecord, Layout, push_bad, too_long};
 use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
-use crate::time::parse::DateCache;
+use crate::time::parse::TimeCache;
 use std::sync::Arc;
 
 /// Finds the fields of one line.
@@ -65,7 +65,7 @@ impl<F: FindFields> Decode for LineDecoder<F> {
     fn decode(&self, _layout: &Layout, batch: &mut EventBatch) {
         let mut fields = vec![Found::Missing; self.projection.fields().count()];
         let mut scratch = F::Scratch::default();
-        let mut dates = DateCache::default();
+        let mut dates = TimeCache::default();
         let mut unescaped = std::mem::take(&mut batch.unescaped);
         let is_utf8 = !F::WHOLE_UTF8 || simdutf8::basic::from_utf8(&batch.bytes).is_ok();
         let mut start = 0;

@@ -3,9 +3,8 @@
 use super::json;
 use crate::event::number::Number;
 use crate::event::projection::Projection;
-use crate::event::{EventBatch, RawValue, Reason, RecordSpan, TextSpan, key};
-use crate::time::Timestamp;
-use crate::time::parse::{BadTime, DateCache};
+use crate::event::{Aside, EventBatch, RawValue, Reason, RecordSpan, TextSpan, key};
+use crate::time::parse::{BadTime, Moment, TimeCache};
 
 /// What a record has for a field. Spans are those of [`EventBatch::text`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,13 +41,13 @@ pub fn push_event(
     projection: &Projection,
     fields: &[Found],
     record: RecordSpan,
-    dates: &mut DateCache,
+    dates: &mut TimeCache,
 ) -> Result<(), Refusal> {
     if batch.has_unseen {
         note_seen(batch, fields);
     }
     let (keys_from, values_from) = (1, 1 + projection.keys.len());
-    let time = read_time(batch, projection, fields[0], dates)?;
+    let Moment { time, is_ambiguous } = read_time(batch, projection, fields[0], dates)?;
     for (found, field) in fields[keys_from..values_from].iter().zip(&projection.keys) {
         let found = nulled(batch, projection, *found);
         if let Err(refusal) = push_key_part(batch, found, &field.name) {
@@ -67,6 +66,9 @@ pub fn push_event(
         }
     }
     batch.keys.commit();
+    if is_ambiguous {
+        batch.push_aside(Aside::AmbiguousTime, u64::from(record.text.start));
+    }
     batch.times.push(time);
     batch.records.push(record);
     Ok(())
@@ -99,14 +101,14 @@ fn read_time(
     batch: &EventBatch,
     projection: &Projection,
     found: Found,
-    dates: &mut DateCache,
-) -> Result<Timestamp, Refusal> {
-    let format = &projection.time_format;
+    dates: &mut TimeCache,
+) -> Result<Moment, Refusal> {
+    let rules = &projection.time_rules;
     let read = match found {
-        Found::Text(span) | Found::Cell(span) => format.parse_text(batch.text(span), dates),
-        Found::Number(span) => format.parse_number(batch.text(span)),
+        Found::Text(span) | Found::Cell(span) => rules.parse_text(batch.text(span), dates),
+        Found::Number(span) => rules.parse_number(batch.text(span)),
         Found::Escaped(span) => match json::unescape(batch.text(span)) {
-            Some(text) => format.parse_text(text.as_bytes(), dates),
+            Some(text) => rules.parse_text(text.as_bytes(), dates),
             None => Err(BadTime::Unreadable),
         },
         Found::Missing | Found::Null | Found::Bool(..) | Found::Container(_) => Err(BadTime::Unreadable),

@@ -37,9 +37,9 @@ impl Ndjson {
     fn window_text(&mut self, window: Window) -> &[u8] {
         if self.window.as_ref().is_none_or(|(last, _)| *last != window) {
             let mut text = b"{\"window_start\":".to_vec();
-            json_time(&mut text, self.shape.time_style, window.start);
+            json_time(&mut text, &self.shape.time_style, window.start);
             text.extend_from_slice(b",\"window_end\":");
-            json_time(&mut text, self.shape.time_style, window.end);
+            json_time(&mut text, &self.shape.time_style, window.end);
             self.window = Some((window, text));
         }
         self.window.as_ref().map_or(&[], |(_, text)| text)
@@ -78,9 +78,9 @@ pub fn replaces(out: &mut Vec<u8>, shape: &RowShape, windows: &[Window]) {
             out.push(b',');
         }
         out.push(b'[');
-        json_time(out, shape.time_style, window.start);
+        json_time(out, &shape.time_style, window.start);
         out.push(b',');
-        json_time(out, shape.time_style, window.end);
+        json_time(out, &shape.time_style, window.end);
         out.push(b']');
     }
     out.push(b']');

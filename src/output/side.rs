@@ -49,7 +49,7 @@ impl Output {
     ) -> Output {
         sinks.rows.lines(|out| encoder.header(out));
         let Sinks { rows, stderr, late, bad } = sinks;
-        Output { encoder, rows, stderr, late, bad, time_style: shape.time_style, is_quiet, sources }
+        Output { encoder, rows, stderr, late, bad, time_style: shape.time_style.clone(), is_quiet, sources }
     }
 
     /// A line for people.
@@ -97,7 +97,7 @@ impl Output {
 
     /// The summary line (`--stats`).
     pub fn summary(&mut self, counters: &Counters, took: Duration) {
-        let style = self.time_style;
+        let style = &self.time_style;
         self.stderr.lines(|out| {
             let mut line = Line::begin(out, "summary");
             for (name, value) in [
@@ -107,6 +107,7 @@ impl Output {
                 ("bad", counters.bad),
                 ("events", counters.events),
                 ("added", counters.added),
+                ("ambiguous_time", counters.ambiguous_time),
                 ("late_drops", counters.late_drops),
                 ("unwindowed", counters.unwindowed),
                 ("late_refused", counters.late_refused),
@@ -139,7 +140,7 @@ impl Emit for Output {
     }
 
     fn late_drop(&mut self, drop: &LateDrop<'_>) {
-        let style = self.time_style;
+        let style = &self.time_style;
         let late_by = i128::from(drop.watermark.0) - i128::from(drop.time.0);
         self.late.as_mut().unwrap_or(&mut self.stderr).lines(|out| {
             let mut line = Line::begin(out, "late_drop");

@@ -52,7 +52,7 @@ pub fn for_people(text: &str) -> String {
 }
 
 /// Appends a moment as a JSON value.
-pub fn json_time(out: &mut Vec<u8>, style: TimeStyle, time: Timestamp) {
+pub fn json_time(out: &mut Vec<u8>, style: &TimeStyle, time: Timestamp) {
     if style.is_text() {
         out.push(b'"');
         style.write(out, time);

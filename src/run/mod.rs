@@ -9,12 +9,16 @@ use crate::commands;
 use crate::engine::{Engine, Input, Stop};
 use crate::error::{Error, Exit};
 use crate::event::EventBatch;
+use crate::event::place::place_years;
 use crate::host::{Host, Interrupts, Wake};
 use crate::input::pool::{self, Collector, Item};
 use crate::input::reader::Reader;
 use crate::output::side::{Output, Sinks};
 use crate::output::sink::Sink;
 use crate::output::text::for_people;
+use crate::time::format::TimeStyle;
+use crate::time::year::{YearRule, Years};
+use crate::time::zone::Zone;
 use crossbeam_channel::{TryRecvError, select};
 use fields::Fields;
 use open::{Opened, Writers};
@@ -37,7 +41,7 @@ pub fn process(arguments: Vec<OsString>) -> u8 {
 
 /// Runs with these arguments (without the program's name) and streams; returns the exit status.
 pub fn main(arguments: Vec<OsString>, mut host: Host) -> u8 {
-    let command = match cli::parse(arguments, host.terminals) {
+    let command = match cli::parse(arguments, host.terminals, host.now) {
         Ok(command) => command,
         Err(answer) => {
             let to = if answer.is_error { &mut host.stderr } else { &mut host.stdout };
@@ -111,6 +115,8 @@ struct Run {
     output: Output,
     interrupts: Interrupts,
     fields: Fields,
+    year_rule: YearRule,
+    years: Option<Years>,
     max_bad_share: Option<Share>,
     max_late_share: Option<Share>,
     has_stats: bool,
@@ -145,6 +151,8 @@ impl Run {
             output: Output::new(encoder, &config.shape, sinks, source_names, config.is_quiet),
             interrupts,
             fields,
+            year_rule: config.projection.time_rules.year,
+            years: Years::new(&config.projection.time_rules),
             max_bad_share: config.max_bad_share,
             max_late_share: config.max_late_share,
             has_stats: config.has_stats,
@@ -155,6 +163,7 @@ impl Run {
     /// Runs to the end and says how it was.
     fn finish(mut self) -> Exit {
         self.interrupts.listen();
+        self.tell_year();
         let ending = self.take_all();
         let exit = self.conclude(ending);
         if self.has_stats {
@@ -168,6 +177,18 @@ impl Run {
                 self.output.flush();
                 error.exit()
             }
+        }
+    }
+
+    /// Says once which year is taken for times that have none.
+    fn tell_year(&mut self) {
+        if let YearRule::NewestBefore(now) = self.year_rule {
+            let mut today = Vec::new();
+            TimeStyle::Rfc3339(Zone::utc()).write(&mut today, now);
+            let today = String::from_utf8_lossy(&today[..10]);
+            self.output.say(&format!(
+                "times have no year: each is taken in the newest that is not after today, {today} (--year tells that of the first record)"
+            ));
         }
     }
 
@@ -204,7 +225,10 @@ impl Run {
 
     fn take(&mut self, item: Item<EventBatch>) -> ControlFlow<Ending> {
         match item {
-            Item::Records(batch) => {
+            Item::Records(mut batch) => {
+                if let Some(years) = &mut self.years {
+                    place_years(&mut batch, years);
+                }
                 let step = self.engine.step(Input::Batch(&batch), &mut self.output);
                 self.fields.note(&batch);
                 self.collector.recycle(batch);

@@ -1,35 +1,56 @@
 //! Timestamps as text (`--output-time`).
 
-use super::{DAY, SECOND, Timestamp, civil::civil_from_days};
+use super::{DAY, SECOND, Timestamp, civil::civil_from_days, zone::Zone};
 use std::io::Write;
 
 /// How moments are written in rows and reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimeStyle {
-    /// RFC 3339 in UTC, with no fraction if whole, else 3, 6 or 9 digits.
-    Rfc3339,
+    /// RFC 3339 in a zone, with no fraction if whole, else 3, 6 or 9 digits.
+    Rfc3339(Zone),
     /// A number of units of this many nanoseconds; a decimal if not whole.
     Units(i64),
 }
 
 impl TimeStyle {
     /// Whether the text is a JSON string (else it is a JSON number).
-    pub fn is_text(self) -> bool {
-        self == TimeStyle::Rfc3339
+    pub fn is_text(&self) -> bool {
+        matches!(self, TimeStyle::Rfc3339(_))
     }
 
     /// Appends `time` to `out`, without quotes.
-    pub fn write(self, out: &mut Vec<u8>, time: Timestamp) {
+    pub fn write(&self, out: &mut Vec<u8>, time: Timestamp) {
         match self {
-            TimeStyle::Rfc3339 => write_rfc3339(out, time),
-            TimeStyle::Units(unit) => write_units(out, time, unit),
+            TimeStyle::Rfc3339(zone) if zone.is_utc() => {
+                write_local(out, time.0.into());
+                out.push(b'Z');
+            }
+            TimeStyle::Rfc3339(zone) => write_zoned(out, time, zone.offset_at(time) / SECOND),
+            TimeStyle::Units(unit) => write_units(out, time, *unit),
         }
     }
 }
 
-fn write_rfc3339(out: &mut Vec<u8>, time: Timestamp) {
-    let days = time.0.div_euclid(DAY);
-    let of_day = time.0.rem_euclid(DAY);
+/// With its offset, which RFC 3339 writes in minutes; a moment of local mean time, which has
+/// seconds, is written in UTC.
+fn write_zoned(out: &mut Vec<u8>, time: Timestamp, offset: i64) {
+    if offset % 60 != 0 {
+        write_local(out, time.0.into());
+        out.push(b'Z');
+        return;
+    }
+    write_local(out, i128::from(time.0) + i128::from(offset * SECOND));
+    out.push(if offset < 0 { b'-' } else { b'+' });
+    two(out, offset.abs() / 3600);
+    out.push(b':');
+    two(out, offset.abs() / 60 % 60);
+}
+
+/// Date and time of day of nanoseconds since 1970 on some clock.
+fn write_local(out: &mut Vec<u8>, nanos: i128) {
+    // What is left after the division fits: time has some 200,000 days.
+    let days = nanos.div_euclid(DAY.into()) as i64;
+    let of_day = nanos.rem_euclid(DAY.into()) as i64;
     let (year, month, day) = civil_from_days(days);
     let seconds = of_day / SECOND;
     // The range of i64 is 1677 to 2262: four digits always.
@@ -47,7 +68,6 @@ fn write_rfc3339(out: &mut Vec<u8>, time: Timestamp) {
     out.push(b':');
     two(out, seconds % 60);
     fraction(out, of_day % SECOND);
-    out.push(b'Z');
 }
 
 fn two(out: &mut Vec<u8>, value: i64) {
@@ -101,7 +121,20 @@ mod tests {
             (i64::MIN, "1677-09-21T00:12:43.145224192Z"),
             (i64::MAX, "2262-04-11T23:47:16.854775807Z"),
         ] {
-            assert_eq!(text(TimeStyle::Rfc3339, nanos), expected);
+            assert_eq!(text(TimeStyle::Rfc3339(Zone::utc()), nanos), expected);
+        }
+    }
+
+    #[test]
+    fn rfc3339_in_a_zone_has_its_offset_unless_that_has_seconds() {
+        for (zone, nanos, expected) in [
+            ("Europe/Berlin", 0, "1970-01-01T01:00:00+01:00"),
+            ("Europe/London", 1_767_225_600 * SECOND + 1, "2026-01-01T00:00:00.000000001+00:00"),
+            ("America/St_Johns", 1_767_225_600 * SECOND, "2025-12-31T20:30:00-03:30"),
+            ("America/New_York", -4_000_000_000 * SECOND, "1843-03-31T16:53:20Z"),
+            ("Pacific/Kiritimati", i64::MAX, "2262-04-12T13:47:16.854775807+14:00"),
+        ] {
+            assert_eq!(text(TimeStyle::Rfc3339(Zone::parse(zone).expect(zone)), nanos), expected);
         }
     }
 

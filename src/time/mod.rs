@@ -5,6 +5,9 @@
 pub mod civil;
 pub mod format;
 pub mod parse;
+pub mod pattern;
+pub mod year;
+pub mod zone;
 
 /// Nanoseconds in a second.
 pub const SECOND: i64 = 1_000_000_000;

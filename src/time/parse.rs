@@ -1,15 +1,15 @@
 //! Text and numbers to [`Timestamp`] (T1). What cannot be read is refused, never guessed.
 
+use super::pattern::Pattern;
+use super::year::YearRule;
+use super::zone::Zone;
 use super::{
     DAY, SECOND, Timestamp,
     civil::{days_from_civil, days_in_month},
 };
 use crate::event::number::{Number, pow10};
-use jiff::civil::Time;
-use jiff::tz::Offset;
-use std::sync::Arc;
 
-/// How the event-time field is read (`--time-format`).
+/// In which form the event-time field is written (`--time-format`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimeFormat {
     /// RFC 3339 and its loose spellings, or a number whose unit its magnitude tells.
@@ -19,7 +19,35 @@ pub enum TimeFormat {
     /// A number of units of this many nanoseconds.
     Units(i64),
     /// A strftime pattern.
-    Pattern(Arc<str>),
+    Pattern(Pattern),
+}
+
+/// All that decides which moment a text means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeRules {
+    /// How it is written.
+    pub format: TimeFormat,
+    /// The zone of times without an offset (`--timezone`).
+    pub zone: Zone,
+    /// Where the year comes from, if the format has none (`--year`).
+    pub year: YearRule,
+}
+
+/// A moment that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The moment.
+    pub time: Timestamp,
+    /// Whether it was a local time that the clocks showed twice; `time` is the first occurrence.
+    pub is_ambiguous: bool,
+}
+
+impl Moment {
+    /// A moment about which there is no doubt.
+    #[inline]
+    pub(super) fn certain(time: Timestamp) -> Moment {
+        Moment { time, is_ambiguous: false }
+    }
 }
 
 /// Why a text is no time, for people.
@@ -29,6 +57,10 @@ pub enum BadTime {
     Unreadable,
     /// Well-formed, but outside 1677-09-21 to 2262-04-11 (`i64` nanoseconds).
     OutOfRange,
+    /// A local time that the clocks skipped.
+    Skipped,
+    /// A day that its year does not have: 29 February.
+    NoSuchDay,
 }
 
 impl BadTime {
@@ -37,6 +69,8 @@ impl BadTime {
         match self {
             BadTime::Unreadable => "is not a time",
             BadTime::OutOfRange => "is outside the years 1677 to 2262",
+            BadTime::Skipped => "was skipped when the clocks of --timezone were put forward",
+            BadTime::NoSuchDay => "is a day that its year does not have (see --year)",
         }
     }
 }
@@ -44,56 +78,56 @@ impl BadTime {
 /// The date that was read last and its day number: logs repeat their date, and converting it is
 /// the dearest part of reading a time.
 #[derive(Clone, Copy, Debug)]
-pub struct DateCache {
+pub struct TimeCache {
     date: [u8; 10],
     day: i64,
 }
 
-impl Default for DateCache {
+impl Default for TimeCache {
     fn default() -> Self {
-        DateCache { date: *b"1970-01-01", day: 0 }
+        TimeCache { date: *b"1970-01-01", day: 0 }
     }
 }
 
-impl TimeFormat {
+impl TimeRules {
     /// Reads a time from a text value (a JSON string or a CSV cell), blanks around it allowed.
     ///
     /// # Errors
     /// [`BadTime`] if this format does not admit the text, or the moment does not fit.
     #[inline]
-    pub fn parse_text(&self, text: &[u8], cache: &mut DateCache) -> Result<Timestamp, BadTime> {
+    pub fn parse_text(&self, text: &[u8], cache: &mut TimeCache) -> Result<Moment, BadTime> {
         let text = text.trim_ascii();
-        match self {
+        match &self.format {
             TimeFormat::Auto => {
                 // A date has its first '-' in fifth place; a number never does.
                 if text.get(4) == Some(&b'-') {
-                    parse_date_time(text, Strictness::Loose, cache)
+                    self.parse_date_time(text, Strictness::Loose, cache)
                 } else {
                     self.parse_number(text)
                 }
             }
-            TimeFormat::Rfc3339 => parse_date_time(text, Strictness::Strict, cache),
+            TimeFormat::Rfc3339 => self.parse_date_time(text, Strictness::Strict, cache),
             TimeFormat::Units(_) => self.parse_number(text),
-            TimeFormat::Pattern(pattern) => parse_pattern(pattern, text),
+            TimeFormat::Pattern(pattern) => pattern.parse(text, self),
         }
     }
 
     /// Reads a time from a number literal.
     ///
     /// # Errors
-    /// As [`TimeFormat::parse_text`]; a number is unreadable where RFC 3339 is demanded.
-    pub fn parse_number(&self, literal: &[u8]) -> Result<Timestamp, BadTime> {
-        let unit = match self {
+    /// As [`TimeRules::parse_text`]; a number is unreadable where RFC 3339 is demanded.
+    pub fn parse_number(&self, literal: &[u8]) -> Result<Moment, BadTime> {
+        let unit = match &self.format {
             TimeFormat::Rfc3339 => return Err(BadTime::Unreadable),
             // A number may be a date all the same, such as 20260101 for %Y%m%d.
-            TimeFormat::Pattern(pattern) => return parse_pattern(pattern, literal),
+            TimeFormat::Pattern(pattern) => return pattern.parse(literal, self),
             TimeFormat::Auto => None,
             TimeFormat::Units(unit) => Some(*unit),
         };
         match Number::parse(literal).ok_or(BadTime::Unreadable)? {
             Number::Small { mantissa, scale: 0, .. } => {
                 let unit = unit.unwrap_or_else(|| unit_by_magnitude(mantissa.unsigned_abs().into()));
-                mantissa.checked_mul(unit).map(Timestamp).ok_or(BadTime::OutOfRange)
+                mantissa.checked_mul(unit).map(|nanos| Moment::certain(Timestamp(nanos))).ok_or(BadTime::OutOfRange)
             }
             Number::Float(_) => Err(BadTime::OutOfRange),
             number => {
@@ -102,39 +136,44 @@ impl TimeFormat {
                 let unit = unit.unwrap_or_else(|| unit_by_magnitude(mantissa.unsigned_abs() / one as u128));
                 // Digits below a nanosecond are cut towards the past, as windows are.
                 let nanos = mantissa.checked_mul(i128::from(unit)).ok_or(BadTime::OutOfRange)?.div_euclid(one);
-                i64::try_from(nanos).map(Timestamp).map_err(|_| BadTime::OutOfRange)
+                moment(nanos)
             }
         }
     }
-}
 
-/// Reads a time by a strftime pattern; without an offset it is UTC, without a time of day midnight.
-fn parse_pattern(pattern: &str, text: &[u8]) -> Result<Timestamp, BadTime> {
-    let parsed = jiff::fmt::strtime::parse(pattern, text).map_err(|_| BadTime::Unreadable)?;
-    let nanos = if let Some(seconds) = parsed.timestamp() {
-        seconds.as_nanosecond()
-    } else {
-        let date = parsed.to_date().map_err(|_| BadTime::Unreadable)?;
-        let clock =
-            if parsed.hour().is_some() { parsed.to_time().map_err(|_| BadTime::Unreadable)? } else { Time::midnight() };
-        let offset = parsed.offset().unwrap_or(Offset::UTC);
-        offset.to_timestamp(date.to_datetime(clock)).map_err(|_| BadTime::OutOfRange)?.as_nanosecond()
-    };
-    i64::try_from(nanos).map(Timestamp).map_err(|_| BadTime::OutOfRange)
-}
-
-/// Checks that a strftime pattern can be read and tells at least a date.
-///
-/// # Errors
-/// A message for people.
-pub fn check_pattern(pattern: &str) -> Result<(), String> {
-    // A moment written with the pattern must be readable by it.
-    let sample = jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC);
-    let written = jiff::fmt::strtime::format(pattern, &sample).map_err(|error| format!("\"{pattern}\": {error}"))?;
-    match parse_pattern(pattern, written.as_bytes()) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(format!("\"{pattern}\" does not tell a date with its year, or cannot be read back")),
+    /// `YYYY-MM-DDTHH:MM:SS[.fraction](Z|±HH:MM)`, or a loose spelling of it.
+    fn parse_date_time(&self, text: &[u8], strictness: Strictness, cache: &mut TimeCache) -> Result<Moment, BadTime> {
+        let (date, rest) = text.split_first_chunk::<10>().ok_or(BadTime::Unreadable)?;
+        let loose = strictness == Strictness::Loose;
+        let day = if *date == cache.date { cache.day } else { parse_date(date)? };
+        (cache.date, cache.day) = (*date, day);
+        if let Some(nanos) = parse_usual_clock(rest) {
+            // The first day of the range begins before the range does: only the sum has to fit.
+            return moment(i128::from(day) * i128::from(DAY) + i128::from(nanos));
+        }
+        let clock = match rest {
+            [] if loose => Clock::default(),
+            [b'T' | b't', time @ ..] => parse_clock(time, loose)?,
+            [b' ', time @ ..] if loose => parse_clock(time.trim_ascii_start(), loose)?,
+            _ => return Err(BadTime::Unreadable),
+        };
+        let local = i128::from(day) * i128::from(DAY) + i128::from(clock.nanos_of_day);
+        let moment = match clock.offset {
+            Some(offset) => moment(local - i128::from(offset * SECOND))?,
+            None => self.zone.moment(local)?,
+        };
+        // A leap second is the last second of a UTC day; POSIX time counts it as the next day's first.
+        if clock.is_leap_second && moment.time.0.rem_euclid(DAY) >= SECOND {
+            return Err(BadTime::Unreadable);
+        }
+        Ok(moment)
     }
+}
+
+/// The moment of a time in UTC.
+#[inline]
+pub(super) fn moment(nanos: i128) -> Result<Moment, BadTime> {
+    i64::try_from(nanos).map(|nanos| Moment::certain(Timestamp(nanos))).map_err(|_| BadTime::OutOfRange)
 }
 
 /// Below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds.
@@ -153,32 +192,6 @@ enum Strictness {
     Strict,
     /// Also a blank for `T`, a comma before the fraction, no seconds, no offset (UTC), `+0100`, a date alone.
     Loose,
-}
-
-/// `YYYY-MM-DDTHH:MM:SS[.fraction](Z|±HH:MM)`, or a loose spelling of it.
-fn parse_date_time(text: &[u8], strictness: Strictness, cache: &mut DateCache) -> Result<Timestamp, BadTime> {
-    let (date, rest) = text.split_first_chunk::<10>().ok_or(BadTime::Unreadable)?;
-    let loose = strictness == Strictness::Loose;
-    let day = if *date == cache.date { cache.day } else { parse_date(date)? };
-    (cache.date, cache.day) = (*date, day);
-    if let Some(nanos) = parse_usual_clock(rest) {
-        // The first day of the range begins before the range does: only the sum has to fit.
-        let total = i128::from(day) * i128::from(DAY) + i128::from(nanos);
-        return i64::try_from(total).map(Timestamp).map_err(|_| BadTime::OutOfRange);
-    }
-    let clock = match rest {
-        [] if loose => Clock::default(),
-        [b'T' | b't', time @ ..] => parse_clock(time, loose)?,
-        [b' ', time @ ..] if loose => parse_clock(time.trim_ascii_start(), loose)?,
-        _ => return Err(BadTime::Unreadable),
-    };
-    let seconds = day * 86_400 + clock.second_of_day - clock.offset;
-    // A leap second is the last second of a UTC day; POSIX time counts it as the next day's first.
-    if clock.leap_second && seconds.rem_euclid(86_400) != 0 {
-        return Err(BadTime::Unreadable);
-    }
-    let total = i128::from(seconds) * i128::from(SECOND) + i128::from(clock.nanos);
-    i64::try_from(total).map(Timestamp).map_err(|_| BadTime::OutOfRange)
 }
 
 /// `THH:MM:SS[.fff]Z`, by far the commonest spelling, in nanoseconds of the day. `None` for any
@@ -203,13 +216,13 @@ fn parse_usual_clock(text: &[u8]) -> Option<i64> {
     Some(seconds * SECOND + millis * 1_000_000)
 }
 
-/// A time of day as written, with its offset from UTC in seconds.
+/// A time of day as written.
 #[derive(Default)]
 struct Clock {
-    second_of_day: i64,
-    nanos: i64,
-    offset: i64,
-    leap_second: bool,
+    nanos_of_day: i64,
+    /// Seconds ahead of UTC; `None` if it is not written.
+    offset: Option<i64>,
+    is_leap_second: bool,
 }
 
 fn parse_date(date: &[u8; 10]) -> Result<i64, BadTime> {
@@ -248,7 +261,7 @@ fn parse_clock(text: &[u8], loose: bool) -> Result<Clock, BadTime> {
     let text = if loose { text.trim_ascii_start() } else { text };
     let offset = parse_offset(text, loose)?;
     let second_of_day = i64::from(hour * 3600 + minute * 60 + second);
-    Ok(Clock { second_of_day, nanos, offset, leap_second: second == 60 })
+    Ok(Clock { nanos_of_day: second_of_day * SECOND + nanos, offset, is_leap_second: second == 60 })
 }
 
 /// Any number of fraction digits; those below a nanosecond are cut off.
@@ -265,11 +278,11 @@ fn fraction(text: &[u8]) -> Result<(i64, &[u8]), BadTime> {
     Ok((nanos, rest))
 }
 
-/// `Z`, `±HH:MM`, loosely also `±HHMM`, `±HH` and nothing (UTC); in seconds.
-fn parse_offset(text: &[u8], loose: bool) -> Result<i64, BadTime> {
+/// `Z`, `±HH:MM`, loosely also `±HHMM`, `±HH` and nothing (`None`); in seconds.
+fn parse_offset(text: &[u8], loose: bool) -> Result<Option<i64>, BadTime> {
     let (sign, digits) = match text {
-        [b'Z' | b'z'] => return Ok(0),
-        [] if loose => return Ok(0),
+        [b'Z' | b'z'] => return Ok(Some(0)),
+        [] if loose => return Ok(None),
         [b'+', digits @ ..] => (1, digits),
         [b'-', digits @ ..] => (-1, digits),
         _ => return Err(BadTime::Unreadable),
@@ -284,7 +297,7 @@ fn parse_offset(text: &[u8], loose: bool) -> Result<i64, BadTime> {
     if hour > 23 || minute > 59 {
         return Err(BadTime::Unreadable);
     }
-    Ok(sign * i64::from(hour * 3600 + minute * 60))
+    Ok(Some(sign * i64::from(hour * 3600 + minute * 60)))
 }
 
 fn number_of_two(text: &[u8]) -> Result<u32, BadTime> {
@@ -315,7 +328,8 @@ mod tests {
     use super::*;
 
     fn read(format: TimeFormat, text: &str) -> Result<i64, BadTime> {
-        format.parse_text(text.as_bytes(), &mut DateCache::default()).map(|t| t.0)
+        let rules = TimeRules { format, zone: Zone::utc(), year: YearRule::Written };
+        rules.parse_text(text.as_bytes(), &mut TimeCache::default()).map(|moment| moment.time.0)
     }
 
     #[test]
@@ -422,30 +436,10 @@ mod tests {
     }
 
     #[test]
-    fn t1_patterns_read_dates_with_and_without_offset_and_clock() {
-        const NEW_YEAR: i64 = 1_767_225_600 * SECOND;
-        for (pattern, text, expected) in [
-            ("%d/%b/%Y:%H:%M:%S %z", "01/Jan/2026:01:00:00 +0100", Ok(NEW_YEAR)),
-            ("%y%m%d %H%M%S", "260101 000000", Ok(NEW_YEAR)),
-            ("%Y-%m-%d %H:%M:%S%.f", "2026-01-01 00:00:00.25", Ok(NEW_YEAR + 250_000_000)),
-            ("%Y%m%d", "20260101", Ok(NEW_YEAR)),
-            ("%s", "1767225600", Ok(NEW_YEAR)),
-            ("%d/%b/%Y:%H:%M:%S %z", "31/Feb/2026:01:00:00 +0100", Err(BadTime::Unreadable)),
-            ("%Y-%m-%d", "2026-01-01x", Err(BadTime::Unreadable)),
-            ("%Y-%m-%d", "9999-01-01", Err(BadTime::OutOfRange)),
-        ] {
-            assert_eq!(read(TimeFormat::Pattern(pattern.into()), text), expected, "{pattern} on {text}");
-            assert!(check_pattern(pattern).is_ok(), "{pattern}");
-        }
-        for pattern in ["%H:%M:%S", "%Q", "%b %e %H:%M:%S", "nothing"] {
-            assert!(check_pattern(pattern).is_err(), "{pattern}");
-        }
-    }
-
-    #[test]
     fn the_cached_day_never_leaks_into_another_date() {
-        let mut cache = DateCache::default();
-        let mut read = |text: &str| TimeFormat::Auto.parse_text(text.as_bytes(), &mut cache).map(|t| t.0);
+        let mut cache = TimeCache::default();
+        let rules = TimeRules { format: TimeFormat::Auto, zone: Zone::utc(), year: YearRule::Written };
+        let mut read = |text: &str| rules.parse_text(text.as_bytes(), &mut cache).map(|moment| moment.time.0);
         assert_eq!(read("1970-01-02T00:00:00Z"), Ok(DAY));
         assert_eq!(read("1970-01-0xT00:00:00Z"), Err(BadTime::Unreadable));
         assert_eq!(read("1970-01-02T00:00:01Z"), Ok(DAY + SECOND));

@@ -1,22 +1,26 @@
 //! The lines that window bounds lie on: multiples of a unit from an origin (T6).
 
+use super::local::LocalGrid;
 use crate::time::civil::{civil_from_days, days_from_civil};
 use crate::time::{DAY, Span, Timestamp};
 
 /// What windows are measured in. Sizes and slides are whole numbers of its units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Grid {
     /// Nanoseconds from the epoch plus this offset.
     Nanos(Span),
     /// Calendar months in UTC from January 1970, each beginning this much after midnight of its first day.
     Months(Span),
+    /// Nanoseconds or months by the clock of a time zone.
+    Local(LocalGrid),
 }
 
 impl Grid {
     /// The unit that holds `time`: floor division, also before 1970.
     #[inline]
-    pub fn unit(self, time: Timestamp) -> i128 {
+    pub fn unit(&self, time: Timestamp) -> i128 {
         match self {
+            Grid::Local(grid) => grid.unit(time),
             Grid::Nanos(offset) => i128::from(time.0) - i128::from(offset.0),
             Grid::Months(offset) => {
                 let local = i128::from(time.0) - i128::from(offset.0);
@@ -30,8 +34,9 @@ impl Grid {
 
     /// Where a unit begins; `None` beyond the range of time.
     #[inline]
-    pub fn start(self, unit: i128) -> Option<Timestamp> {
+    pub fn start(&self, unit: i128) -> Option<Timestamp> {
         let nanos = match self {
+            Grid::Local(grid) => return grid.start(unit),
             Grid::Nanos(offset) => unit + i128::from(offset.0),
             Grid::Months(offset) => {
                 // Within ±10,000 years; time itself reaches less than 300.

@@ -6,6 +6,7 @@
 //! [`session`].
 
 pub mod grid;
+pub mod local;
 pub mod session;
 pub mod sliced;
 pub mod spec;

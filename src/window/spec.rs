@@ -1,7 +1,11 @@
 //! Window specifications: `1m`, `sliding:10m/1m`, `session:30m` (`-w`), and durations as text.
 
-use super::{grid::Grid, session::Sessions, sliced::Sliced};
-use crate::time::{DAY, Span};
+use super::grid::Grid;
+use super::local::{LocalGrid, Marks};
+use super::session::Sessions;
+use super::sliced::Sliced;
+use crate::time::zone::Zone;
+use crate::time::{DAY, SECOND, Span};
 
 /// A window as asked for.
 #[derive(Clone, Debug)]
@@ -25,11 +29,12 @@ const WEEK: i64 = 7 * DAY;
 const MONDAY: i64 = 4 * DAY;
 
 impl WindowSpec {
-    /// Reads a specification; `offset` shifts window starts and must be smaller than the slide.
+    /// Reads a specification; `offset` shifts window starts and must be smaller than the slide. In a zone other
+    /// than UTC windows follow its clock (T6).
     ///
     /// # Errors
     /// A message for people: what is wrong and what to write instead.
-    pub fn parse(text: &str, offset: Span) -> Result<WindowSpec, String> {
+    pub fn parse(text: &str, offset: Span, zone: &Zone) -> Result<WindowSpec, String> {
         let (kind, body) = match text.split_once(':') {
             Some((kind, body)) => (kind.trim(), body.trim()),
             None if text.contains('/') => ("sliding", text.trim()),
@@ -38,13 +43,13 @@ impl WindowSpec {
         match kind {
             "tumbling" => {
                 let size = parse_length(body)?;
-                sliced(size, size, offset)
+                sliced(size, size, offset, zone)
             }
             "sliding" => {
                 let (size, slide) = body
                     .split_once('/')
                     .ok_or_else(|| format!("\"{text}\" needs a size and a slide, as in sliding:10m/1m"))?;
-                sliced(parse_length(size)?, parse_length(slide)?, offset)
+                sliced(parse_length(size)?, parse_length(slide)?, offset, zone)
             }
             "session" => {
                 if offset != Span::ZERO {
@@ -67,7 +72,7 @@ impl WindowSpec {
     }
 }
 
-fn sliced(size: Length, slide: Length, offset: Span) -> Result<WindowSpec, String> {
+fn sliced(size: Length, slide: Length, offset: Span, zone: &Zone) -> Result<WindowSpec, String> {
     let shortest_slide = match slide {
         Length::Nanos(nanos) => nanos,
         Length::Weeks(weeks) => weeks.saturating_mul(WEEK),
@@ -82,13 +87,27 @@ fn sliced(size: Length, slide: Length, offset: Span) -> Result<WindowSpec, Strin
         Length::Months(_) => Err("months and years go with months and years only, as in 12mo/1mo"),
     };
     let (grid, size, slide) = match (size, slide) {
-        (Length::Months(size), Length::Months(slide)) => (Grid::Months(offset), size, slide),
+        (Length::Months(size), Length::Months(slide)) if zone.is_utc() => (Grid::Months(offset), size, slide),
+        (Length::Months(size), Length::Months(slide)) => {
+            (Grid::Local(LocalGrid::new(zone, Marks::Months, offset)), size, slide)
+        }
         (size, slide) => {
             let aligned = if matches!(slide, Length::Weeks(_)) { MONDAY - WEEK } else { 0 };
-            (Grid::Nanos(Span(offset.0 + aligned)), nanos(size)?, nanos(slide)?)
+            let offset = Span(offset.0 + aligned);
+            let (size, slide) = (nanos(size)?, nanos(slide)?);
+            let grid = match zone.is_utc() || !follows_the_clock(slide) {
+                true => Grid::Nanos(offset),
+                false => Grid::Local(LocalGrid::new(zone, Marks::Nanos(slide), offset)),
+            };
+            (grid, size, slide)
         }
     };
     Ok(WindowSpec::Sliced(Sliced::new(grid, size, slide)))
+}
+
+/// Whether windows with this slide begin by the local clock: days, and hours or minutes that divide a day (T6).
+fn follows_the_clock(slide: i64) -> bool {
+    slide % DAY == 0 || (slide % (60 * SECOND) == 0 && DAY % slide == 0)
 }
 
 /// A positive length: humantime's, or `w`, `mo`, `y` alone, which are calendar units.
@@ -170,10 +189,10 @@ fn parse_signed(text: &str) -> Result<(i64, u128), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{SECOND, Timestamp};
+    use crate::time::Timestamp;
 
     fn first_window(spec: &str, offset: i64, time: i64) -> (i64, i64) {
-        match WindowSpec::parse(spec, Span(offset)).expect(spec) {
+        match WindowSpec::parse(spec, Span(offset), &Zone::utc()).expect(spec) {
             WindowSpec::Sliced(sliced) => {
                 let slice = sliced.slice(Timestamp(time)).expect("in range");
                 let window = sliced.window(sliced.windows(slice.id).start);
@@ -227,7 +246,7 @@ mod tests {
             ("400000d", 0, "292 years"),
             ("", 0, "no duration"),
         ] {
-            match WindowSpec::parse(spec, Span(offset)) {
+            match WindowSpec::parse(spec, Span(offset), &Zone::utc()) {
                 Err(message) => assert!(message.contains(hint), "{spec}: {message}"),
                 Ok(_) => assert_eq!(spec, "300y", "accepted"),
             }
