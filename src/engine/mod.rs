@@ -14,6 +14,7 @@ use crate::aggregate::plan::AggregatePlan;
 use crate::event::{Aside, BadRecord, EventBatch, Reason};
 use crate::metrics::Counters;
 use crate::time::{Span, Timestamp};
+use crate::window::Window;
 use crate::window::spec::WindowSpec;
 use keys::{KeyId, Keys};
 use pane::{Emit, LateDrop, RecordRef, Timing};
@@ -114,6 +115,8 @@ struct Context<'a> {
     keys: &'a mut Keys,
     counters: &'a mut Counters,
     emit: &'a mut dyn Emit,
+    /// Which of the windows asked for.
+    spec: usize,
 }
 
 /// The windows of one kind and their state.
@@ -122,8 +125,29 @@ trait WindowStore {
     /// nothing done, if a bound of its window is beyond the range of time (T1).
     fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Option<Placement>;
 
+    /// Whether the bounds of the windows of `time` are within the range of time (T1).
+    fn fits(&self, time: Timestamp) -> bool;
+
+    /// Finds out what is due, now that the watermark has advanced.
+    fn prepare(&mut self, cx: &mut Context<'_>);
+
+    /// The next window that is due, by end and then by start.
+    fn next_due(&self, cx: &Context<'_>) -> Option<Window>;
+
+    /// Prints the next window that is due, for all its keys in order.
+    fn fire_next(&mut self, cx: &mut Context<'_>);
+
+    /// Drops what is gone, when all that was due is printed.
+    fn settle(&mut self, cx: &mut Context<'_>);
+
     /// Fires and drops what the watermark allows.
-    fn advance(&mut self, cx: &mut Context<'_>);
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        self.prepare(cx);
+        while self.next_due(cx).is_some() {
+            self.fire_next(cx);
+        }
+        self.settle(cx);
+    }
 
     /// The watermark from which on [`WindowStore::advance`] has something to do.
     fn next_advance(&self) -> Timestamp;
@@ -301,6 +325,7 @@ impl Progress {
             keys: &mut self.keys,
             counters: &mut self.counters,
             emit,
+            spec: 0,
         }
     }
 
@@ -318,7 +343,7 @@ impl Progress {
         self.counters.late_drops += 1;
         let span = event.batch.records[event.index];
         let record = self.record(event.batch, span);
-        emit.late_drop(&LateDrop { record, time: event.time, key: event.key().0, watermark: self.watermark });
+        emit.late_drop(&LateDrop { spec: 0, record, time: event.time, key: event.key().0, watermark: self.watermark });
         if self.limits.max_late.is_some_and(|most| self.counters.late_drops > most) {
             self.counters.bytes += u64::from(span.text.start + span.text.len);
             return ControlFlow::Break(Stop::MaxLate);

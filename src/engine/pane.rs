@@ -27,6 +27,8 @@ impl Timing {
 /// One row to print.
 #[derive(Clone, Copy, Debug)]
 pub struct Pane<'a> {
+    /// Which of the windows asked for, in the order of the command line.
+    pub spec: usize,
     /// The window.
     pub window: Window,
     /// The key, encoded as in [`crate::event::key`].
@@ -62,6 +64,8 @@ impl RecordRef<'_> {
 /// An event all of whose windows are gone (T4).
 #[derive(Clone, Copy, Debug)]
 pub struct LateDrop<'a> {
+    /// For which of the windows asked for.
+    pub spec: usize,
     /// The record.
     pub record: RecordRef<'a>,
     /// Its event time.

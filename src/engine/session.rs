@@ -26,7 +26,7 @@ pub struct SessionStore {
     alarms: BinaryHeap<Reverse<Alarm>>,
     /// Counts alarms.
     serial: u64,
-    /// Sessions that fire together.
+    /// Sessions that are due, the next one last.
     firing: Vec<u32>,
 }
 
@@ -72,7 +72,11 @@ impl WindowStore for SessionStore {
         Some(placement)
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    fn fits(&self, time: Timestamp) -> bool {
+        self.assigner.window(time).is_some()
+    }
+
+    fn prepare(&mut self, cx: &mut Context<'_>) {
         let horizons = cx.trigger.horizons(cx.watermark);
         while let Some(Reverse(alarm)) = self.alarms.peek().copied()
             && alarm.at <= cx.watermark
@@ -91,8 +95,26 @@ impl WindowStore for SessionStore {
                 (Verdict::Gone, _) => self.purge(index, cx),
             }
         }
-        self.fire(cx);
+        self.sort_firing(cx);
     }
+
+    fn next_due(&self, _cx: &Context<'_>) -> Option<Window> {
+        self.firing.last().map(|index| self.sessions[*index as usize].window)
+    }
+
+    fn fire_next(&mut self, cx: &mut Context<'_>) {
+        let Some(window) = self.next_due(cx) else { return };
+        let horizons = cx.trigger.horizons(cx.watermark);
+        while let Some(index) = self.firing.pop_if(|index| self.sessions[*index as usize].window == window) {
+            self.print(index, Timing::OnTime, cx);
+            match horizons.verdict(window.end) {
+                Verdict::Gone => self.purge(index, cx),
+                Verdict::Open | Verdict::Late => self.set_alarm(index, cx),
+            }
+        }
+    }
+
+    fn settle(&mut self, _cx: &mut Context<'_>) {}
 
     #[inline]
     fn next_advance(&self) -> Timestamp {
@@ -221,29 +243,21 @@ impl SessionStore {
         self.alarms.push(Reverse(alarm));
     }
 
-    /// Prints the sessions found due, in the order of T9, and drops those that are gone already.
-    fn fire(&mut self, cx: &mut Context<'_>) {
-        let mut firing = std::mem::take(&mut self.firing);
-        let key = |index: u32| cx.keys.bytes(self.sessions[index as usize].key);
-        let window = |index: u32| self.sessions[index as usize].window;
-        firing.sort_unstable_by(|a, b| {
+    /// Puts the sessions found due into the order of T9, the first one last.
+    fn sort_firing(&mut self, cx: &Context<'_>) {
+        let sessions = &self.sessions;
+        let key = |index: u32| cx.keys.bytes(sessions[index as usize].key);
+        let window = |index: u32| sessions[index as usize].window;
+        self.firing.sort_unstable_by(|b, a| {
             let by_window = window(*a).end.cmp(&window(*b).end).then(window(*a).start.cmp(&window(*b).start));
             by_window.then_with(|| key(*a).cmp(key(*b)))
         });
-        let horizons = cx.trigger.horizons(cx.watermark);
-        for index in firing.drain(..) {
-            self.print(index, Timing::OnTime, cx);
-            match horizons.verdict(self.sessions[index as usize].window.end) {
-                Verdict::Gone => self.purge(index, cx),
-                Verdict::Open | Verdict::Late => self.set_alarm(index, cx),
-            }
-        }
-        self.firing = firing;
     }
 
     fn print(&mut self, index: u32, timing: Timing, cx: &mut Context<'_>) {
         let session = &mut self.sessions[index as usize];
         let pane = Pane {
+            spec: cx.spec,
             window: session.window,
             key: cx.keys.bytes(session.key),
             timing,

@@ -9,7 +9,7 @@ use crate::aggregate::Accumulator;
 use crate::aggregate::plan::merge_rows;
 use crate::time::{Span, Timestamp};
 use crate::window::sliced::{Slice, Sliced};
-use crate::window::{SliceId, WindowId};
+use crate::window::{SliceId, Window, WindowId};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -69,14 +69,26 @@ impl WindowStore for SliceStore {
         Some(Placement::Added)
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
-        let horizons = cx.trigger.horizons(cx.watermark);
-        while let Some(window) = self.next_with_events()
-            && self.assigner.window(window).end <= horizons.fired
-        {
+    fn fits(&self, time: Timestamp) -> bool {
+        self.assigner.slice(time).is_some()
+    }
+
+    fn prepare(&mut self, _cx: &mut Context<'_>) {}
+
+    fn next_due(&self, cx: &Context<'_>) -> Option<Window> {
+        let window = self.assigner.window(self.next_with_events()?);
+        (window.end <= cx.trigger.horizons(cx.watermark).fired).then_some(window)
+    }
+
+    fn fire_next(&mut self, cx: &mut Context<'_>) {
+        if let Some(window) = self.next_with_events() {
             self.fire(window, cx);
             self.unfired = WindowId(window.0 + 1);
         }
+    }
+
+    fn settle(&mut self, cx: &mut Context<'_>) {
+        let horizons = cx.trigger.horizons(cx.watermark);
         self.unfired = self.unfired.max(self.assigner.first_ending_after(horizons.fired));
         self.kept = self.kept.max(self.assigner.first_ending_after(horizons.gone));
         self.tree.purge_before(self.assigner.slices(self.kept).start, cx.plan, cx.keys);
@@ -191,6 +203,7 @@ impl SliceStore {
         }
         let revision = self.revisions.entry(window).or_default().entry(id).or_insert(0);
         let pane = Pane {
+            spec: cx.spec,
             window: self.assigner.window(window),
             key: cx.keys.bytes(id),
             timing: Timing::Late,
@@ -229,7 +242,15 @@ impl SliceStore {
             let row = whole.map_or_else(|| &scratch.cells[row * width..][..width], |table| table.row(row, cx.plan));
             let key = cx.keys.bytes(*id);
             cx.counters.count_pane(Timing::OnTime);
-            cx.emit.pane(&Pane { window: bounds, key, timing: Timing::OnTime, revision: 0, row, replaces: &[] });
+            cx.emit.pane(&Pane {
+                spec: cx.spec,
+                window: bounds,
+                key,
+                timing: Timing::OnTime,
+                revision: 0,
+                row,
+                replaces: &[],
+            });
         }
         if cx.trigger.lateness > Span::ZERO {
             self.revisions.insert(window, scratch.order.iter().map(|(_, id)| (*id, 1)).collect());

@@ -5,6 +5,7 @@
 //! windows a slice belongs to, and which slices a window, is arithmetic. Sessions have no slices:
 //! [`session`].
 
+pub mod cumulative;
 pub mod grid;
 pub mod local;
 pub mod session;

@@ -5,13 +5,23 @@
 //! the slide divides the size, a slide is one slice; else it is two, cut at the remainder. A slide
 //! larger than the size leaves every second slice a hole that no window covers (T6).
 
+use super::cumulative::Cumulative;
 use super::{SliceId, Window, WindowId, grid::Grid};
 use crate::time::Timestamp;
 use std::ops::Range;
 
 /// Assigns an event time to its slice, and slices to windows.
 #[derive(Clone, Debug)]
-pub struct Sliced {
+pub enum Sliced {
+    /// Tumbling and sliding windows, all of one size.
+    Even(Even),
+    /// Windows that grow.
+    Cumulative(Cumulative),
+}
+
+/// Windows of one size.
+#[derive(Clone, Debug)]
+pub struct Even {
     grid: Grid,
     /// Window length in units of the grid.
     size: i128,
@@ -37,21 +47,72 @@ pub struct Slice {
 impl Sliced {
     /// Windows of `size` units that start every `slide` units. Both are positive.
     pub fn new(grid: Grid, size: i64, slide: i64) -> Sliced {
-        assert!(size > 0 && slide > 0, "window sizes are checked when the specification is read");
-        let cut = i128::from(size % slide);
-        let per_slide = if cut == 0 { 1 } else { 2 };
-        let per_window = size / slide * per_slide + i64::from(cut > 0);
-        Sliced { grid, size: size.into(), slide: slide.into(), cut, per_slide, per_window }
+        Sliced::Even(Even::new(grid, size, slide))
     }
 
-    /// How many slices a window has.
+    /// How many slices a window has, at the most.
     pub fn slices_per_window(&self) -> i64 {
-        self.per_window
+        match self {
+            Sliced::Even(even) => even.per_window,
+            Sliced::Cumulative(cumulative) => cumulative.slices_per_window(),
+        }
     }
 
     /// The slice that holds `time`; `None` if a bound of one of its windows is beyond the range of
     /// time (T1).
     pub fn slice(&self, time: Timestamp) -> Option<Slice> {
+        match self {
+            Sliced::Even(even) => even.slice(time),
+            Sliced::Cumulative(cumulative) => cumulative.slice(time),
+        }
+    }
+
+    /// The windows that a slice belongs to; none for a hole. The slice is one that
+    /// [`Sliced::slice`] has given.
+    pub fn windows(&self, slice: SliceId) -> Range<WindowId> {
+        match self {
+            Sliced::Even(even) => even.windows(slice),
+            Sliced::Cumulative(cumulative) => cumulative.windows(slice),
+        }
+    }
+
+    /// The slices that make up a window.
+    pub fn slices(&self, window: WindowId) -> Range<i64> {
+        match self {
+            Sliced::Even(even) => even.slices(window),
+            Sliced::Cumulative(cumulative) => cumulative.slices(window),
+        }
+    }
+
+    /// The bounds of a window, cut off at the ends of the range of time: a window that holds an
+    /// event lies within it.
+    pub fn window(&self, window: WindowId) -> Window {
+        match self {
+            Sliced::Even(even) => even.window(window),
+            Sliced::Cumulative(cumulative) => cumulative.window(window),
+        }
+    }
+
+    /// The first window that ends after `time`.
+    pub fn first_ending_after(&self, time: Timestamp) -> WindowId {
+        match self {
+            Sliced::Even(even) => even.first_ending_after(time),
+            Sliced::Cumulative(cumulative) => cumulative.first_ending_after(time),
+        }
+    }
+}
+
+impl Even {
+    /// Windows of `size` units that start every `slide` units. Both are positive.
+    fn new(grid: Grid, size: i64, slide: i64) -> Even {
+        assert!(size > 0 && slide > 0, "window sizes are checked when the specification is read");
+        let cut = i128::from(size % slide);
+        let per_slide = if cut == 0 { 1 } else { 2 };
+        let per_window = size / slide * per_slide + i64::from(cut > 0);
+        Even { grid, size: size.into(), slide: slide.into(), cut, per_slide, per_window }
+    }
+
+    fn slice(&self, time: Timestamp) -> Option<Slice> {
         let unit = self.grid.unit(time);
         let turn = unit.div_euclid(self.slide);
         let begins = turn * self.slide;
@@ -70,10 +131,8 @@ impl Sliced {
         Some(Slice { id, bounds: Window { start, end } })
     }
 
-    /// The windows that a slice belongs to; none for a hole. The slice is one that
-    /// [`Sliced::slice`] has given.
     #[inline]
-    pub fn windows(&self, slice: SliceId) -> Range<WindowId> {
+    fn windows(&self, slice: SliceId) -> Range<WindowId> {
         let turn = slice.0.div_euclid(self.per_slide);
         WindowId(turn - self.reach(slice))..WindowId(turn + 1)
     }
@@ -91,9 +150,8 @@ impl Sliced {
         (self.per_window - 1 - place).div_euclid(self.per_slide)
     }
 
-    /// The slices that make up a window.
     #[inline]
-    pub fn slices(&self, window: WindowId) -> Range<i64> {
+    fn slices(&self, window: WindowId) -> Range<i64> {
         let first = window.0.saturating_mul(self.per_slide);
         first..first.saturating_add(self.per_window)
     }
@@ -103,9 +161,7 @@ impl Sliced {
         Some(Window { start: self.grid.start(begins)?, end: self.grid.start(begins + self.size)? })
     }
 
-    /// The bounds of a window, cut off at the ends of the range of time: a window that holds an
-    /// event lies within it.
-    pub fn window(&self, window: WindowId) -> Window {
+    fn window(&self, window: WindowId) -> Window {
         let begins = i128::from(window.0) * self.slide;
         Window {
             start: self.grid.start(begins).unwrap_or(Timestamp::MIN),
@@ -113,8 +169,7 @@ impl Sliced {
         }
     }
 
-    /// The first window that ends after `time`.
-    pub fn first_ending_after(&self, time: Timestamp) -> WindowId {
+    fn first_ending_after(&self, time: Timestamp) -> WindowId {
         // A bound lies after `time` when its unit comes after the one that holds `time`.
         let first = (self.grid.unit(time) - self.size).div_euclid(self.slide) + 1;
         WindowId(first.clamp(i64::MIN.into(), i64::MAX.into()) as i64)

@@ -1,5 +1,6 @@
 //! Window specifications: `1m`, `sliding:10m/1m`, `session:30m` (`-w`), and durations as text.
 
+use super::cumulative::{Cumulative, Scale};
 use super::grid::Grid;
 use super::local::{LocalGrid, Marks};
 use super::session::Sessions;
@@ -51,6 +52,12 @@ impl WindowSpec {
                     .ok_or_else(|| format!("\"{text}\" needs a size and a slide, as in sliding:10m/1m"))?;
                 sliced(parse_length(size)?, parse_length(slide)?, offset, zone)
             }
+            "cumulate" => {
+                let (size, step) = body
+                    .split_once('/')
+                    .ok_or_else(|| format!("\"{text}\" needs a size and a step, as in cumulate:1d/1h"))?;
+                cumulative(parse_length(size)?, parse_length(step)?, offset, zone)
+            }
             "session" => {
                 if offset != Span::ZERO {
                     return Err("--offset has no meaning for sessions: they begin with an event".into());
@@ -63,9 +70,9 @@ impl WindowSpec {
                 }
             }
             other => {
-                let near = crate::suggest::near(other, ["tumbling", "sliding", "session"]);
+                let near = crate::suggest::near(other, ["tumbling", "sliding", "session", "cumulate"]);
                 Err(format!(
-                    "unknown window kind \"{other}\"{near}; use tumbling:1m (or 1m), sliding:10m/1m (or 10m/1m) or session:30m"
+                    "unknown window kind \"{other}\"{near}; use tumbling:1m (or 1m), sliding:10m/1m (or 10m/1m), session:30m or cumulate:1d/1h"
                 ))
             }
         }
@@ -103,6 +110,57 @@ fn sliced(size: Length, slide: Length, offset: Span, zone: &Zone) -> Result<Wind
         }
     };
     Ok(WindowSpec::Sliced(Sliced::new(grid, size, slide)))
+}
+
+fn cumulative(size: Length, step: Length, offset: Span, zone: &Zone) -> Result<WindowSpec, String> {
+    let too_long = || "the window is too long".to_owned();
+    let nanos = |length| match length {
+        Length::Nanos(nanos) => Some(nanos),
+        Length::Weeks(weeks) => weeks.checked_mul(WEEK),
+        Length::Months(_) => None,
+    };
+    // A step is shorter than any cycle it divides, and offsets shift both: whatever fits the cycle will do.
+    let shortest = match size {
+        Length::Months(months) => months.saturating_mul(28 * DAY),
+        size => nanos(size).ok_or_else(too_long)?,
+    };
+    if offset.0.unsigned_abs() >= shortest.unsigned_abs() {
+        return Err("--offset must be smaller than the window's size".into());
+    }
+    let (divides, most) = match (size, step) {
+        (Length::Months(size), Length::Months(step)) => (size % step == 0, size / step),
+        (Length::Months(size), step) => {
+            let step = nanos(step).ok_or_else(too_long)?;
+            // A day may have 25 hours, and every month is one of days.
+            (DAY % step == 0, (size.saturating_mul(31).saturating_add(1)).saturating_mul(DAY / step + 2))
+        }
+        (_, Length::Months(_)) => (false, 0),
+        (size, step) => {
+            let (size, step) = (nanos(size).ok_or_else(too_long)?, nanos(step).ok_or_else(too_long)?);
+            (size % step == 0, (size / step).saturating_mul(2))
+        }
+    };
+    if !divides {
+        return Err("a cumulative window grows by steps that divide it, as in cumulate:1d/1h or cumulate:1mo/1d".into());
+    }
+    let aligned = Span(offset.0 + if matches!(size, Length::Weeks(_)) { MONDAY - WEEK } else { 0 });
+    let follows_the_clock = match size {
+        Length::Months(_) => true,
+        size => nanos(size).is_some_and(follows_the_clock),
+    };
+    // Steps go by the clock if cycles do, so that cycles begin where steps do.
+    let is_local = follows_the_clock && !zone.is_utc();
+    let scale = |length: Length| match (length, nanos(length)) {
+        (Length::Months(months), _) if is_local => {
+            Scale { grid: Grid::Local(LocalGrid::new(zone, Marks::Months, aligned)), length: months }
+        }
+        (Length::Months(months), _) => Scale { grid: Grid::Months(aligned), length: months },
+        (_, Some(nanos)) if is_local => {
+            Scale { grid: Grid::Local(LocalGrid::new(zone, Marks::Nanos(nanos), aligned)), length: nanos }
+        }
+        (_, nanos) => Scale { grid: Grid::Nanos(aligned), length: nanos.unwrap_or(i64::MAX) },
+    };
+    Ok(WindowSpec::Sliced(Sliced::Cumulative(Cumulative::new(scale(size), scale(step), most))))
 }
 
 /// Whether windows with this slide begin by the local clock: days, and hours or minutes that divide a day (T6).
