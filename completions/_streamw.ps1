@@ -21,14 +21,16 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
 
     $completions = @(switch ($command) {
         'streamw' {
-            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m')
-            [CompletionResult]::new('--window', '--window', [CompletionResultType]::ParameterName, 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable')
+            [CompletionResult]::new('--window', '--window', [CompletionResultType]::ParameterName, 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable')
             [CompletionResult]::new('--offset', '--offset', [CompletionResultType]::ParameterName, 'Shift window starts; may be negative')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'How far records are out of order: W = largest event time - D')
             [CompletionResult]::new('--watermark-delay', '--watermark-delay', [CompletionResultType]::ParameterName, 'How far records are out of order: W = largest event time - D')
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'How long after its end a window still takes events, measured in W')
             [CompletionResult]::new('--allowed-lateness', '--allowed-lateness', [CompletionResultType]::ParameterName, 'How long after its end a window still takes events, measured in W')
             [CompletionResult]::new('--late-rule', '--late-rule', [CompletionResultType]::ParameterName, 'Which events are too late')
+            [CompletionResult]::new('--max-jump', '--max-jump', [CompletionResultType]::ParameterName, 'A record this far ahead of the newest of its source is bad, unless it is the third such in a row')
+            [CompletionResult]::new('--max-future', '--max-future', [CompletionResultType]::ParameterName, 'A record this far ahead of the wall clock is bad')
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]')
             [CompletionResult]::new('--time', '--time', [CompletionResultType]::ParameterName, 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]')
             [CompletionResult]::new('--time-format', '--time-format', [CompletionResultType]::ParameterName, 'How the event time is written: auto, rfc3339, s, ms, us, ns or a strftime pattern')

@@ -18,14 +18,16 @@ set edit:completion:arg-completer[streamw] = {|@words|
     }
     var completions = [
         &'streamw'= {
-            cand -w 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m'
-            cand --window 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m'
+            cand -w 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable'
+            cand --window 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable'
             cand --offset 'Shift window starts; may be negative'
             cand -d 'How far records are out of order: W = largest event time - D'
             cand --watermark-delay 'How far records are out of order: W = largest event time - D'
             cand -l 'How long after its end a window still takes events, measured in W'
             cand --allowed-lateness 'How long after its end a window still takes events, measured in W'
             cand --late-rule 'Which events are too late'
+            cand --max-jump 'A record this far ahead of the newest of its source is bad, unless it is the third such in a row'
+            cand --max-future 'A record this far ahead of the wall clock is bad'
             cand -t 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]'
             cand --time 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]'
             cand --time-format 'How the event time is written: auto, rfc3339, s, ms, us, ns or a strftime pattern'

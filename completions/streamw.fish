@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= t/time= time-format= timezone= year= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet strict max-bad= max-late= h/help V/version
+    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= max-jump= max-future= t/time= time-format= timezone= year= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet strict max-bad= max-late= h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -24,12 +24,14 @@ function __fish_streamw_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c streamw -n "__fish_streamw_needs_command" -s w -l window -d 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m' -r
+complete -c streamw -n "__fish_streamw_needs_command" -s w -l window -d 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l offset -d 'Shift window starts; may be negative' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s d -l watermark-delay -d 'How far records are out of order: W = largest event time - D' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s l -l allowed-lateness -d 'How long after its end a window still takes events, measured in W' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l late-rule -d 'Which events are too late' -r -f -a "window\t'those all of whose windows are gone (Flink\'s rule)'
 event\t'those older than W minus the allowed lateness, whatever their windows'"
+complete -c streamw -n "__fish_streamw_needs_command" -l max-jump -d 'A record this far ahead of the newest of its source is bad, unless it is the third such in a row' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l max-future -d 'A record this far ahead of the wall clock is bad' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s t -l time -d 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l time-format -d 'How the event time is written: auto, rfc3339, s, ms, us, ns or a strftime pattern' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l timezone -d 'IANA time zone of times without an offset, of windows and of printed times' -r

@@ -25,8 +25,8 @@ pub struct Host {
     pub stderr: Box<dyn Write + Send>,
     /// Which of them a person sits at.
     pub terminals: Terminals,
-    /// The wall clock at the start.
-    pub now: Timestamp,
+    /// The wall clock.
+    pub clock: fn() -> Timestamp,
     /// What may interrupt the run.
     pub interrupts: Interrupts,
 }
@@ -81,7 +81,7 @@ impl Host {
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
             terminals: Terminals::default(),
-            now: Timestamp(0),
+            clock: || Timestamp(0),
             interrupts: Interrupts::none(),
         }
     }
@@ -104,7 +104,7 @@ impl Host {
         watch_reader(stdout.try_clone()?, wake_to)?;
         Ok(Host {
             terminals: Terminals { stdin: stdin.is_terminal(), stdout: stdout.is_terminal() },
-            now: wall_clock(),
+            clock: wall_clock,
             stdin: Box::new(FileFeed::new(stdin)?),
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),

@@ -44,6 +44,43 @@ pub struct Counters {
     pub open_windows: u64,
     /// Size of the windows' state.
     pub state: StateSize,
+    /// The largest single advance of the watermark (T11).
+    pub runaway: Option<Advance>,
+    /// With several `-w`, what each has counted for itself.
+    pub windows: Vec<Counters>,
+}
+
+/// The largest single advance of `W` after its first value (T11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// The input, in the order of the command line.
+    pub source: u32,
+    /// The line of the record that caused it.
+    pub line: u64,
+    /// `W` before.
+    pub from: Timestamp,
+    /// `W` after.
+    pub to: Timestamp,
+    /// Late drops since that would not have been any if `W` had stayed.
+    pub later_drops: u64,
+}
+
+impl Counters {
+    /// Adds up what the windows have counted for themselves.
+    pub fn add_windows(&mut self) {
+        for window in &self.windows {
+            self.added += window.added;
+            self.late_drops += window.late_drops;
+            self.unwindowed += window.unwindowed;
+            self.late_refused += window.late_refused;
+            self.panes += window.panes;
+            self.on_time += window.on_time;
+            self.late += window.late;
+            self.open_windows += window.open_windows;
+            self.state.bytes += window.state.bytes;
+            self.state.peak += window.state.peak;
+        }
+    }
 }
 
 /// Bytes held for windows and keys, and the most there were at any moment.

@@ -16,4 +16,5 @@ mod tidy;
 mod transcript;
 mod unpack;
 mod util;
+mod windows;
 mod zones;

@@ -2,6 +2,7 @@
 
 use super::{Flags, LateRuleFlag, OutputTimeFlag};
 use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
+use crate::engine::guard::GuardConfig;
 use crate::engine::trigger::LateRule;
 use crate::engine::{EngineConfig, Limits};
 use crate::error::TIME_FIELDS;
@@ -116,10 +117,7 @@ impl Config {
     /// # Errors
     /// A message for people that names the flag.
     pub(super) fn new(flags: Flags, stdout_is_terminal: bool, now: Timestamp) -> Result<Config, String> {
-        let spec =
-            flags.window.ok_or("-w is missing: which windows? For example -w 1m, -w 10m/1m or -w session:30m")?;
-        let window =
-            WindowSpec::parse(&spec, flags.offset, &flags.timezone).map_err(|message| format!("-w: {message}"))?;
+        let windows = windows(&flags)?;
         let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
         let aggs = if flags.agg.is_empty() { vec!["count".to_owned()] } else { flags.agg };
         let specs = aggs.iter().map(|agg| AggregateSpec::parse(agg)).collect::<Result<Vec<_>, _>>();
@@ -135,10 +133,11 @@ impl Config {
                 keys: key_names,
                 plan: plan.clone(),
                 time_style: time_style(flags.output_time, &flags.timezone),
-                has_replaces: matches!(window, WindowSpec::Sessions(_)),
+                has_replaces: windows.iter().any(|window| matches!(window, WindowSpec::Sessions(_))),
+                windows: if windows.len() > 1 { flags.window } else { Vec::new() },
             },
             engine: EngineConfig {
-                window,
+                windows,
                 delay: flags.watermark_delay,
                 lateness: flags.allowed_lateness,
                 late_rule: match flags.late_rule {
@@ -147,6 +146,7 @@ impl Config {
                 },
                 plan,
                 limits: Limits { strict: flags.strict, max_bad, max_late },
+                guard: GuardConfig { max_jump: flags.max_jump, max_future: flags.max_future },
             },
             time_is_given: flags.time.is_some(),
             projection: Projection {
@@ -184,6 +184,19 @@ impl Config {
             is_quiet: flags.quiet,
         })
     }
+}
+
+fn windows(flags: &Flags) -> Result<Vec<WindowSpec>, String> {
+    if flags.window.is_empty() {
+        return Err("-w is missing: which windows? For example -w 1m, -w 10m/1m or -w session:30m".into());
+    }
+    if let Some((_, twice)) =
+        flags.window.iter().enumerate().find(|(index, window)| flags.window[..*index].contains(window))
+    {
+        return Err(format!("-w {twice} is given twice"));
+    }
+    let parse = |spec: &String| WindowSpec::parse(spec, flags.offset, &flags.timezone);
+    flags.window.iter().map(parse).collect::<Result<_, _>>().map_err(|message| format!("-w: {message}"))
 }
 
 fn all_cores() -> usize {

@@ -92,15 +92,16 @@ struct Flags {
     #[arg(value_name = "FILE")]
     files: Vec<String>,
 
-    /// Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m
+    /// Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable
     ///
     /// tumbling:1m or 1m: one after the other. sliding:10m/1m or 10m/1m: ten minutes long, one
     /// every minute; a slide longer than the size leaves holes. session:30m: as long as a key's events are at most
-    /// that far apart; a session ends after more than 30m of silence. Starts are multiples of the
+    /// that far apart; a session ends after more than 30m of silence. cumulate:1d/1h: from the beginning of the day,
+    /// one ending every hour. With several -w each row begins with its "window". Starts are multiples of the
     /// size (slide) from 1970-01-01T00:00:00Z, or by the clock of --timezone. 1w (from Monday), 1mo and 1y are
     /// calendar units.
     #[arg(short, long, value_name = "SPEC", help_heading = "Windows")]
-    window: Option<String>,
+    window: Vec<String>,
 
     /// Shift window starts; may be negative
     ///
@@ -123,6 +124,17 @@ struct Flags {
     /// Which events are too late
     #[arg(long, value_enum, default_value_t = LateRuleFlag::Window, help_heading = "Windows")]
     late_rule: LateRuleFlag,
+
+    /// A record this far ahead of the newest of its source is bad, unless it is the third such in a row
+    ///
+    /// One stamp from the far future makes all that follow late. Two jumps in a row are refused; a third, each within
+    /// DUR of the one before it, is taken for a real gap.
+    #[arg(long, value_name = "DUR", value_parser = parse_length_of_time, allow_hyphen_values = true, help_heading = "Windows")]
+    max_jump: Option<Span>,
+
+    /// A record this far ahead of the wall clock is bad
+    #[arg(long, value_name = "DUR", value_parser = parse_length_of_time, allow_hyphen_values = true, help_heading = "Windows")]
+    max_future: Option<Span>,
 
     /// Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]
     ///

@@ -1,8 +1,13 @@
 //! The engine: one event at a time, in order (T2). It does no I/O and looks at no clock: the same
 //! inputs give the same panes.
 
+mod general;
+pub mod guard;
+mod held;
 pub mod keys;
+mod lane;
 pub mod pane;
+pub mod runaway;
 mod session;
 mod slices;
 mod table;
@@ -16,18 +21,22 @@ use crate::metrics::Counters;
 use crate::time::{Span, Timestamp};
 use crate::window::Window;
 use crate::window::spec::WindowSpec;
+use general::General;
+use guard::GuardConfig;
 use keys::{KeyId, Keys};
+use lane::Windows;
 use pane::{Emit, LateDrop, RecordRef, Timing};
+use runaway::Runaway;
 use session::SessionStore;
 use slices::SliceStore;
 use std::ops::{ControlFlow, Range};
-use trigger::{LateRule, Trigger};
+use trigger::{LateRule, Trigger, Verdict};
 
 /// What the engine computes.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
-    /// The windows (`-w`).
-    pub window: WindowSpec,
+    /// The windows (`-w`), at least one.
+    pub windows: Vec<WindowSpec>,
     /// Watermark delay `D` (`-d`).
     pub delay: Span,
     /// Allowed lateness `L` (`-l`).
@@ -38,6 +47,8 @@ pub struct EngineConfig {
     pub plan: AggregatePlan,
     /// When to give up.
     pub limits: Limits,
+    /// How far ahead an event may be (`--max-jump`, `--max-future`).
+    pub guard: GuardConfig,
 }
 
 /// Counts that stop the run (E1).
@@ -65,8 +76,8 @@ pub enum Stop {
 /// What comes in, in the order that counts.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// Records.
-    Batch(&'a EventBatch),
+    /// Records, and what the wall clock says now.
+    Batch(&'a EventBatch, Timestamp),
     /// No more of them: the watermark becomes infinite (T5).
     End,
 }
@@ -128,6 +139,9 @@ trait WindowStore {
     /// Whether the bounds of the windows of `time` are within the range of time (T1).
     fn fits(&self, time: Timestamp) -> bool;
 
+    /// Where the last window of `time` ends; `None` if it has none.
+    fn last_end(&self, time: Timestamp) -> Option<Timestamp>;
+
     /// Finds out what is due, now that the watermark has advanced.
     fn prepare(&mut self, cx: &mut Context<'_>);
 
@@ -156,17 +170,21 @@ trait WindowStore {
     fn open_windows(&self) -> u64;
 }
 
-#[derive(Debug)]
-enum Windows {
-    Slices(SliceStore),
-    Sessions(SessionStore),
-}
-
 /// The windows, the watermark and all that is counted.
 #[derive(Debug)]
 pub struct Engine {
-    windows: Windows,
+    windows: Machine,
     progress: Progress,
+}
+
+/// How events are taken.
+#[derive(Debug)]
+enum Machine {
+    /// One kind of window and nothing else asked for: the hot path, compiled for each kind.
+    Slices(SliceStore),
+    Sessions(SessionStore),
+    /// Anything else.
+    General(General),
 }
 
 /// All of the engine but the windows.
@@ -180,6 +198,7 @@ struct Progress {
     counters: Counters,
     watermark: Timestamp,
     max_event_time: Timestamp,
+    runaway: Runaway,
     /// The input being read, and its lines before the batch.
     source: u32,
     lines: u64,
@@ -188,9 +207,12 @@ struct Progress {
 impl Engine {
     /// An engine that has seen nothing.
     pub fn new(config: EngineConfig) -> Engine {
-        let windows = match config.window {
-            WindowSpec::Sliced(assigner) => Windows::Slices(SliceStore::new(assigner)),
-            WindowSpec::Sessions(assigner) => Windows::Sessions(SessionStore::new(assigner)),
+        let windows = match config.windows.as_slice() {
+            [only] if !config.guard.is_on() => match Windows::new(only) {
+                Windows::Slices(store) => Machine::Slices(store),
+                Windows::Sessions(store) => Machine::Sessions(store),
+            },
+            _ => Machine::General(General::new(&config)),
         };
         let progress = Progress {
             trigger: Trigger { lateness: config.lateness, rule: config.late_rule },
@@ -201,6 +223,7 @@ impl Engine {
             counters: Counters::default(),
             watermark: Timestamp::MIN,
             max_event_time: Timestamp::MIN,
+            runaway: Runaway::default(),
             source: 0,
             lines: 0,
         };
@@ -209,26 +232,33 @@ impl Engine {
 
     /// Takes one input. Breaks when a limit stops the run; the engine is to be left alone then.
     pub fn step(&mut self, input: Input<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
-        match (&mut self.windows, input) {
-            (Windows::Slices(store), Input::Batch(batch)) => self.progress.batch(store, batch, emit),
-            (Windows::Sessions(store), Input::Batch(batch)) => self.progress.batch(store, batch, emit),
-            (Windows::Slices(store), Input::End) => self.progress.end(store, emit),
-            (Windows::Sessions(store), Input::End) => self.progress.end(store, emit),
+        let Engine { windows, progress } = self;
+        match (windows, input) {
+            (Machine::Slices(store), Input::Batch(batch, _)) => progress.plain_batch(store, batch, emit),
+            (Machine::Sessions(store), Input::Batch(batch, _)) => progress.plain_batch(store, batch, emit),
+            (Machine::General(general), Input::Batch(batch, now)) => general.batch(progress, batch, now, emit),
+            (Machine::Slices(store), Input::End) => progress.end(store, emit),
+            (Machine::Sessions(store), Input::End) => progress.end(store, emit),
+            (Machine::General(general), Input::End) => general.end(progress, emit),
         }
     }
 
     /// What has been counted so far.
     pub fn counters(&self) -> Counters {
+        let Progress { max_event_time, delay, .. } = self.progress;
         let mut counters = self.progress.counters.clone();
         counters.state = self.progress.keys.size;
-        if self.progress.max_event_time > Timestamp::MIN {
-            counters.max_event_time = Some(self.progress.max_event_time);
-            counters.watermark = Some(self.progress.max_event_time.saturating_sub(self.progress.delay));
+        counters.runaway = self.progress.runaway.largest();
+        if max_event_time > Timestamp::MIN {
+            counters.max_event_time = Some(max_event_time);
+            counters.watermark = Some(max_event_time.saturating_sub(delay));
         }
-        counters.open_windows = match &self.windows {
-            Windows::Slices(store) => store.open_windows(),
-            Windows::Sessions(store) => store.open_windows(),
-        };
+        match &self.windows {
+            Machine::Slices(store) => counters.open_windows = store.open_windows(),
+            Machine::Sessions(store) => counters.open_windows = store.open_windows(),
+            Machine::General(general) => counters.windows = general.counters(),
+        }
+        counters.add_windows();
         counters
     }
 
@@ -239,13 +269,28 @@ impl Engine {
 }
 
 impl Progress {
-    fn batch<S: WindowStore>(&mut self, store: &mut S, batch: &EventBatch, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+    fn plain_batch<S: WindowStore>(
+        &mut self,
+        store: &mut S,
+        batch: &EventBatch,
+        emit: &mut dyn Emit,
+    ) -> ControlFlow<Stop> {
+        self.batch(batch, emit, |progress, range, emit| progress.events(store, batch, range, emit))
+    }
+
+    /// Takes the records of a batch in order; `events` takes a run of events.
+    fn batch(
+        &mut self,
+        batch: &EventBatch,
+        emit: &mut dyn Emit,
+        mut events: impl FnMut(&mut Progress, Range<usize>, &mut dyn Emit) -> ControlFlow<Stop>,
+    ) -> ControlFlow<Stop> {
         if batch.source.0 != self.source {
             (self.source, self.lines) = (batch.source.0, 0);
         }
         let mut done = 0;
         for aside in &batch.asides {
-            self.events(store, batch, done..aside.before_event as usize, emit)?;
+            events(self, done..aside.before_event as usize, emit)?;
             done = aside.before_event as usize;
             match &aside.aside {
                 Aside::Blank(count) => {
@@ -264,7 +309,7 @@ impl Progress {
                 }
             }
         }
-        self.events(store, batch, done..batch.times.len(), emit)?;
+        events(self, done..batch.times.len(), emit)?;
         self.counters.bytes += batch.consumed;
         self.lines += u64::from(batch.lines);
         ControlFlow::Continue(())
@@ -293,13 +338,14 @@ impl Progress {
             self.counters.events += 1;
             match placement {
                 Placement::Added => self.counters.added += 1,
-                Placement::LateDrop => self.late_drop(&event, emit)?,
+                Placement::LateDrop => {
+                    self.counters.late_drops += 1;
+                    self.late_drop(&event, 0, store, emit);
+                    self.check_late_drops(&event, self.counters.late_drops)?;
+                }
                 Placement::Unwindowed => self.counters.unwindowed += 1,
             }
-            if time > self.max_event_time {
-                self.max_event_time = time;
-                self.watermark = self.watermark.max(time.saturating_sub(self.delay));
-            }
+            self.advance_watermark(&event);
             if self.watermark >= store.next_advance() {
                 store.advance(&mut self.context(emit));
             }
@@ -339,24 +385,57 @@ impl Progress {
         RecordRef { batch, span, line: self.lines + u64::from(span.line) + 1 }
     }
 
-    fn late_drop(&mut self, event: &Event<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
-        self.counters.late_drops += 1;
-        let span = event.batch.records[event.index];
-        let record = self.record(event.batch, span);
-        emit.late_drop(&LateDrop { spec: 0, record, time: event.time, key: event.key().0, watermark: self.watermark });
-        if self.limits.max_late.is_some_and(|most| self.counters.late_drops > most) {
+    /// Reports a late drop of one of the windows asked for.
+    fn late_drop(&mut self, event: &Event<'_>, spec: usize, store: &dyn WindowStore, emit: &mut dyn Emit) {
+        let record = self.record(event.batch, event.batch.records[event.index]);
+        emit.late_drop(&LateDrop { spec, record, time: event.time, key: event.key().0, watermark: self.watermark });
+        let trigger = self.trigger;
+        self.runaway.note_drop(|watermark| {
+            let end = store.last_end(event.time).unwrap_or(Timestamp::MIN);
+            !trigger.refuses(event.time, watermark) && trigger.horizons(watermark).verdict(end) != Verdict::Gone
+        });
+    }
+
+    /// Stops if these are more late drops than `--max-late` allows.
+    fn check_late_drops(&mut self, event: &Event<'_>, late_drops: u64) -> ControlFlow<Stop> {
+        if self.limits.max_late.is_some_and(|most| late_drops > most) {
+            let span = event.batch.records[event.index];
             self.counters.bytes += u64::from(span.text.start + span.text.len);
             return ControlFlow::Break(Stop::MaxLate);
         }
         ControlFlow::Continue(())
     }
 
+    /// `W = max(W, event time - D)` (T2).
+    #[inline]
+    fn advance_watermark(&mut self, event: &Event<'_>) {
+        if event.time > self.max_event_time {
+            self.max_event_time = event.time;
+            let watermark = self.watermark.max(event.time.saturating_sub(self.delay));
+            let (source, lines) = (self.source, self.lines);
+            let line = || lines + u64::from(event.batch.records[event.index].line) + 1;
+            self.runaway.note(self.watermark, watermark, || (source, line()));
+            self.watermark = watermark;
+        }
+    }
+
     /// An event whose window does not fit is a bad record after all (T1).
     fn out_of_range(&mut self, event: &Event<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
-        let span = event.batch.records[event.index];
         let detail = "a window of this event reaches beyond the years 1677 to 2262".to_owned();
+        self.no_event(event, Reason::Time, detail, emit)
+    }
+
+    /// An event that is a bad record after all.
+    fn no_event(
+        &mut self,
+        event: &Event<'_>,
+        reason: Reason,
+        detail: String,
+        emit: &mut dyn Emit,
+    ) -> ControlFlow<Stop> {
+        let span = event.batch.records[event.index];
         let end = u64::from(span.text.start + span.text.len);
-        self.bad_record(event.batch, &BadRecord { span, reason: Reason::Time, detail }, end, emit)
+        self.bad_record(event.batch, &BadRecord { span, reason, detail }, end, emit)
     }
 
     fn bad_record(&mut self, batch: &EventBatch, bad: &BadRecord, end: u64, emit: &mut dyn Emit) -> ControlFlow<Stop> {

@@ -76,6 +76,10 @@ impl WindowStore for SessionStore {
         self.assigner.window(time).is_some()
     }
 
+    fn last_end(&self, time: Timestamp) -> Option<Timestamp> {
+        Some(self.assigner.window(time)?.end)
+    }
+
     fn prepare(&mut self, cx: &mut Context<'_>) {
         let horizons = cx.trigger.horizons(cx.watermark);
         while let Some(Reverse(alarm)) = self.alarms.peek().copied()

@@ -73,6 +73,11 @@ impl WindowStore for SliceStore {
         self.assigner.slice(time).is_some()
     }
 
+    fn last_end(&self, time: Timestamp) -> Option<Timestamp> {
+        let windows = self.assigner.windows(self.assigner.slice(time)?.id);
+        (!windows.is_empty()).then(|| self.assigner.window(WindowId(windows.end.0 - 1)).end)
+    }
+
     fn prepare(&mut self, _cx: &mut Context<'_>) {}
 
     fn next_due(&self, cx: &Context<'_>) -> Option<Window> {

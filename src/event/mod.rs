@@ -66,6 +66,10 @@ pub enum Reason {
     Time,
     /// A key that is an object, an array or an endless number (N4, N6).
     Key,
+    /// The event time is too far ahead of the newest of its source (`--max-jump`).
+    Jump,
+    /// The event time is too far ahead of the wall clock (`--max-future`).
+    Future,
     /// A value that is not a number where one is needed (N3).
     Value,
 }
@@ -82,6 +86,8 @@ impl Reason {
             Reason::Format => "format",
             Reason::TooLong => "too_long",
             Reason::Time => "time",
+            Reason::Jump => "jump",
+            Reason::Future => "future",
             Reason::Key => "key",
             Reason::Value => "value",
         }

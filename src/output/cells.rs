@@ -22,7 +22,8 @@ pub trait CellWriter {
 
 /// The names of the columns, which follow from the flags alone.
 pub fn header(shape: &RowShape) -> Vec<&str> {
-    let mut names = vec!["window_start", "window_end"];
+    let mut names = if shape.windows.is_empty() { vec![] } else { vec!["window"] };
+    names.extend(["window_start", "window_end"]);
     names.extend(shape.keys.iter().map(String::as_str));
     names.extend(shape.plan.columns.iter().map(|column| column.name.as_str()));
     names.extend(["pane", "revision"]);
@@ -35,6 +36,9 @@ pub fn header(shape: &RowShape) -> Vec<&str> {
 /// Writes the cells of a pane, as many as the header has names.
 #[inline]
 pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
+    if let Some(window) = shape.windows.get(pane.spec) {
+        cells.text(window.as_bytes());
+    }
     let is_number = !shape.time_style.is_text();
     for bound in [pane.window.start, pane.window.end] {
         cells.plain(is_number, |out| shape.time_style.write(out, bound));

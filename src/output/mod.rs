@@ -28,6 +28,8 @@ pub enum RowFormat {
 /// What is known of all rows beforehand.
 #[derive(Clone, Debug)]
 pub struct RowShape {
+    /// The windows as given, if there are several: then rows begin with theirs.
+    pub windows: Vec<String>,
     /// Names of the key columns.
     pub keys: Vec<String>,
     /// The aggregate columns.

@@ -14,7 +14,7 @@ pub struct Ndjson {
     key_names: Vec<Vec<u8>>,
     column_names: Vec<Vec<u8>>,
     /// The window written last and its text: rows that fire together share it.
-    window: Option<(Window, Vec<u8>)>,
+    window: Option<(usize, Window, Vec<u8>)>,
 }
 
 impl Ndjson {
@@ -34,15 +34,21 @@ impl Ndjson {
         }
     }
 
-    fn window_text(&mut self, window: Window) -> &[u8] {
-        if self.window.as_ref().is_none_or(|(last, _)| *last != window) {
-            let mut text = b"{\"window_start\":".to_vec();
+    fn window_text(&mut self, spec: usize, window: Window) -> &[u8] {
+        if self.window.as_ref().is_none_or(|(of, last, _)| *last != window || *of != spec) {
+            let mut text = vec![b'{'];
+            if let Some(window) = self.shape.windows.get(spec) {
+                text.extend_from_slice(b"\"window\":");
+                json_string(&mut text, window);
+                text.push(b',');
+            }
+            text.extend_from_slice(b"\"window_start\":");
             json_time(&mut text, &self.shape.time_style, window.start);
             text.extend_from_slice(b",\"window_end\":");
             json_time(&mut text, &self.shape.time_style, window.end);
-            self.window = Some((window, text));
+            self.window = Some((spec, window, text));
         }
-        self.window.as_ref().map_or(&[], |(_, text)| text)
+        self.window.as_ref().map_or(&[], |(.., text)| text)
     }
 }
 
@@ -50,7 +56,7 @@ impl Encoder for Ndjson {
     fn header(&mut self, _out: &mut Vec<u8>) {}
 
     fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.window_text(pane.window));
+        out.extend_from_slice(self.window_text(pane.spec, pane.window));
         for (name, part) in self.key_names.iter().zip(parts(pane.key)) {
             out.extend_from_slice(name);
             json_key_part(out, &part);

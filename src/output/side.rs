@@ -6,7 +6,7 @@ use super::{Encoder, RowShape};
 use crate::engine::pane::{Emit, LateDrop, Pane, RecordRef};
 use crate::error::Error;
 use crate::event::BadRecord;
-use crate::metrics::Counters;
+use crate::metrics::{Advance, Counters};
 use crate::time::format::TimeStyle;
 use std::io::Write;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub struct Output {
     /// Instead of stderr (`--bad`).
     bad: Option<Sink>,
     time_style: TimeStyle,
+    /// The windows as given, if there are several.
+    windows: Vec<String>,
     is_quiet: bool,
     sources: Vec<String>,
 }
@@ -49,7 +51,8 @@ impl Output {
     ) -> Output {
         sinks.rows.lines(|out| encoder.header(out));
         let Sinks { rows, stderr, late, bad } = sinks;
-        Output { encoder, rows, stderr, late, bad, time_style: shape.time_style.clone(), is_quiet, sources }
+        let (time_style, windows) = (shape.time_style.clone(), shape.windows.clone());
+        Output { encoder, rows, stderr, late, bad, time_style, windows, is_quiet, sources }
     }
 
     /// A line for people.
@@ -64,6 +67,26 @@ impl Output {
         self.stderr.lines(|out| {
             let _ = writeln!(out, "streamw: {}", for_people(text));
         });
+    }
+
+    /// Says which record moved the watermark farthest, if events were dropped for it (T11).
+    pub fn tell_advance(&mut self, advance: &Advance) {
+        if advance.later_drops == 0 {
+            return;
+        }
+        let shown = |time| {
+            let mut text = Vec::new();
+            self.time_style.write(&mut text, time);
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        let (from, to) = (shown(advance.from), shown(advance.to));
+        let source = self.sources.get(advance.source as usize).map_or("", String::as_str);
+        let (line, drops) = (advance.line, advance.later_drops);
+        let (events, were) = if drops == 1 { ("event", "was") } else { ("events", "were") };
+        self.say(&format!(
+            "line {line} of {source} moved the watermark from {from} to {to}; {drops} later {events} {were} dropped as late \
+             for it (if its time is wrong, --max-jump DUR refuses such records; if not, -d or -l is too small)"
+        ));
     }
 
     /// Writes out everything gathered.
@@ -106,15 +129,11 @@ impl Output {
                 ("headers", counters.headers),
                 ("bad", counters.bad),
                 ("events", counters.events),
-                ("added", counters.added),
                 ("ambiguous_time", counters.ambiguous_time),
-                ("late_drops", counters.late_drops),
-                ("unwindowed", counters.unwindowed),
-                ("late_refused", counters.late_refused),
-                ("panes", counters.panes),
-                ("on_time", counters.on_time),
-                ("late", counters.late),
             ] {
+                line.number(name, value);
+            }
+            for (name, value) in per_window(counters) {
                 line.number(name, value);
             }
             for (name, time) in [("watermark", counters.watermark), ("max_event_time", counters.max_event_time)] {
@@ -122,6 +141,13 @@ impl Output {
                     Some(time) => json_time(out, style, time),
                     None => out.extend_from_slice(b"null"),
                 });
+            }
+            line.member("largest_advance", |out| match &counters.runaway {
+                Some(advance) => json_advance(out, style, &self.sources, advance),
+                None => out.extend_from_slice(b"null"),
+            });
+            if !self.windows.is_empty() {
+                line.member("windows", |out| json_windows(out, &self.windows, &counters.windows));
             }
             line.number("bytes", counters.bytes);
             line.member("seconds", |out| {
@@ -132,6 +158,43 @@ impl Output {
             line.end();
         });
     }
+}
+
+/// What is counted for each of several windows, too.
+fn per_window(counters: &Counters) -> [(&'static str, u64); 7] {
+    [
+        ("added", counters.added),
+        ("late_drops", counters.late_drops),
+        ("unwindowed", counters.unwindowed),
+        ("late_refused", counters.late_refused),
+        ("panes", counters.panes),
+        ("on_time", counters.on_time),
+        ("late", counters.late),
+    ]
+}
+
+fn json_windows(out: &mut Vec<u8>, names: &[String], windows: &[Counters]) {
+    out.push(b'[');
+    for (index, (name, counters)) in names.iter().zip(windows).enumerate() {
+        out.extend_from_slice(if index > 0 { b",{\"window\":" } else { b"{\"window\":" });
+        json_string(out, name);
+        for (name, value) in per_window(counters) {
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, ",\"{name}\":{value}");
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+fn json_advance(out: &mut Vec<u8>, style: &TimeStyle, sources: &[String], advance: &Advance) {
+    out.extend_from_slice(b"{\"source\":");
+    json_string(out, sources.get(advance.source as usize).map_or("", String::as_str));
+    let _ = write!(out, ",\"line\":{},\"from\":", advance.line);
+    json_time(out, style, advance.from);
+    out.extend_from_slice(b",\"to\":");
+    json_time(out, style, advance.to);
+    let _ = write!(out, ",\"later_drops\":{}}}", advance.later_drops);
 }
 
 impl Emit for Output {
@@ -151,6 +214,9 @@ impl Emit for Output {
             line.member("late_by_ns", |out| {
                 let _ = write!(out, "{late_by}");
             });
+            if let Some(window) = self.windows.get(drop.spec) {
+                line.text("window", window);
+            }
             line.raw(&drop.record);
             line.end();
         });

@@ -16,6 +16,7 @@ use crate::input::reader::Reader;
 use crate::output::side::{Output, Sinks};
 use crate::output::sink::Sink;
 use crate::output::text::for_people;
+use crate::time::Timestamp;
 use crate::time::format::TimeStyle;
 use crate::time::year::{YearRule, Years};
 use crate::time::zone::Zone;
@@ -41,7 +42,7 @@ pub fn process(arguments: Vec<OsString>) -> u8 {
 
 /// Runs with these arguments (without the program's name) and streams; returns the exit status.
 pub fn main(arguments: Vec<OsString>, mut host: Host) -> u8 {
-    let command = match cli::parse(arguments, host.terminals, host.now) {
+    let command = match cli::parse(arguments, host.terminals, (host.clock)()) {
         Ok(command) => command,
         Err(answer) => {
             let to = if answer.is_error { &mut host.stderr } else { &mut host.stdout };
@@ -65,10 +66,10 @@ fn text(mut host: Host, text: Vec<u8>) -> u8 {
 }
 
 fn run(config: Config, host: Host) -> Exit {
-    let Host { stdin, stdout, mut stderr, interrupts, .. } = host;
+    let Host { stdin, stdout, mut stderr, interrupts, clock, .. } = host;
     let started = Opened::new(&config, stdin, stdout).and_then(|opened| start(&config, opened));
     match started {
-        Ok(started) => Run::new(config, started, stderr, interrupts).finish(),
+        Ok(started) => Run::new(config, started, stderr, interrupts, clock).finish(),
         Err(error) => {
             let text = for_people(&error.to_string());
             // Nobody may be there to read it.
@@ -114,6 +115,7 @@ struct Run {
     reader: Option<JoinHandle<()>>,
     output: Output,
     interrupts: Interrupts,
+    clock: fn() -> Timestamp,
     fields: Fields,
     year_rule: YearRule,
     years: Option<Years>,
@@ -138,7 +140,13 @@ enum Ending {
 }
 
 impl Run {
-    fn new(config: Config, started: Started, stderr: Box<dyn io::Write + Send>, interrupts: Interrupts) -> Run {
+    fn new(
+        config: Config,
+        started: Started,
+        stderr: Box<dyn io::Write + Send>,
+        interrupts: Interrupts,
+        clock: fn() -> Timestamp,
+    ) -> Run {
         let Started { began, collector, writers, fields, source_names, reader } = started;
         let encoder = config.row_format.encoder(config.shape.clone());
         let sinks =
@@ -150,6 +158,7 @@ impl Run {
             reader: Some(reader),
             output: Output::new(encoder, &config.shape, sinks, source_names, config.is_quiet),
             interrupts,
+            clock,
             fields,
             year_rule: config.projection.time_rules.year,
             years: Years::new(&config.projection.time_rules),
@@ -166,6 +175,9 @@ impl Run {
         self.tell_year();
         let ending = self.take_all();
         let exit = self.conclude(ending);
+        if let Some(advance) = self.engine.counters().runaway {
+            self.output.tell_advance(&advance);
+        }
         if self.has_stats {
             self.output.summary(&self.engine.counters(), self.began.elapsed());
         }
@@ -229,7 +241,7 @@ impl Run {
                 if let Some(years) = &mut self.years {
                     place_years(&mut batch, years);
                 }
-                let step = self.engine.step(Input::Batch(&batch), &mut self.output);
+                let step = self.engine.step(Input::Batch(&batch, (self.clock)()), &mut self.output);
                 self.fields.note(&batch);
                 self.collector.recycle(batch);
                 if let ControlFlow::Break(stop) = step {

@@ -1,0 +1,86 @@
+//! The engine with everything that can be asked for: several windows, guards. The plain case has a
+//! loop of its own ([`Progress::events`]), which this one must agree with.
+
+use super::guard::{Guard, GuardConfig};
+use super::lane::{Lanes, Shared};
+use super::pane::Emit;
+use super::{EngineConfig, Event, Progress, Stop};
+use crate::event::EventBatch;
+use crate::metrics::Counters;
+use crate::time::Timestamp;
+use std::ops::{ControlFlow, Range};
+
+/// The windows and what stands before them.
+#[derive(Debug)]
+pub struct General {
+    lanes: Lanes,
+    guard: GuardConfig,
+    /// By source.
+    guards: Vec<Guard>,
+}
+
+impl General {
+    /// Nothing seen yet.
+    pub fn new(config: &EngineConfig) -> General {
+        General { lanes: Lanes::new(&config.windows), guard: config.guard, guards: Vec::new() }
+    }
+
+    /// Takes a batch; the wall clock says `now`.
+    pub fn batch(
+        &mut self,
+        progress: &mut Progress,
+        batch: &EventBatch,
+        now: Timestamp,
+        emit: &mut dyn Emit,
+    ) -> ControlFlow<Stop> {
+        let sources = batch.source.0 as usize + 1;
+        self.guards.resize(sources.max(self.guards.len()), Guard::default());
+        progress.batch(batch, emit, |progress, range, emit| self.events(progress, batch, range, now, emit))
+    }
+
+    fn events(
+        &mut self,
+        progress: &mut Progress,
+        batch: &EventBatch,
+        range: Range<usize>,
+        now: Timestamp,
+        emit: &mut dyn Emit,
+    ) -> ControlFlow<Stop> {
+        for index in range {
+            let time = batch.times[index];
+            let event = Event { batch, index, time, arrival: progress.counters.events, guess: None };
+            if let Err((reason, detail)) = self.guards[batch.source.0 as usize].judge(time, now, &self.guard) {
+                progress.no_event(&event, reason, detail, emit)?;
+            } else if !self.lanes.fit(time) {
+                progress.out_of_range(&event, emit)?;
+            } else {
+                self.event(progress, &event, emit)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, progress: &mut Progress, event: &Event<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+        progress.counters.records += 1;
+        progress.counters.events += 1;
+        let most_drops = self.lanes.add(event, progress, emit);
+        progress.check_late_drops(event, most_drops)?;
+        progress.advance_watermark(event);
+        if progress.watermark >= self.lanes.next_advance() {
+            self.lanes.advance(Shared::of(progress), emit);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The end of input: the watermark becomes infinite (T5).
+    pub fn end(&mut self, progress: &mut Progress, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+        progress.watermark = Timestamp::MAX;
+        self.lanes.advance(Shared::of(progress), emit);
+        ControlFlow::Continue(())
+    }
+
+    /// What each window has counted for itself.
+    pub fn counters(&self) -> Vec<Counters> {
+        self.lanes.counters().collect()
+    }
+}

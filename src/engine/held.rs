@@ -1,0 +1,69 @@
+//! Panes that are held back until those of other windows that come before them are known.
+
+use super::pane::{Emit, LateDrop, Pane, RecordRef, Timing};
+use crate::aggregate::Accumulator;
+use crate::event::BadRecord;
+use crate::window::Window;
+
+/// Panes, copied.
+#[derive(Debug, Default)]
+pub struct Held {
+    panes: Vec<HeldPane>,
+}
+
+#[derive(Debug)]
+struct HeldPane {
+    spec: usize,
+    window: Window,
+    key: Vec<u8>,
+    timing: Timing,
+    revision: u32,
+    row: Vec<Accumulator>,
+    replaces: Vec<Window>,
+}
+
+impl HeldPane {
+    fn lend(&self) -> Pane<'_> {
+        let HeldPane { spec, window, ref key, timing, revision, ref row, ref replaces } = *self;
+        Pane { spec, window, key, timing, revision, row, replaces }
+    }
+}
+
+impl Held {
+    /// Passes on the panes of one window in order of key, then of the command line.
+    pub fn release_by_key(&mut self, emit: &mut dyn Emit) {
+        self.panes.sort_by(|a, b| a.key.cmp(&b.key).then(a.spec.cmp(&b.spec)));
+        self.release(emit);
+    }
+
+    /// Passes on the late updates of one event in order of window, then of the command line.
+    pub fn release_by_window(&mut self, emit: &mut dyn Emit) {
+        self.panes.sort_by_key(|pane| (pane.window.end, pane.window.start, pane.spec));
+        self.release(emit);
+    }
+
+    fn release(&mut self, emit: &mut dyn Emit) {
+        for pane in self.panes.drain(..) {
+            emit.pane(&pane.lend());
+        }
+    }
+}
+
+impl Emit for Held {
+    fn pane(&mut self, pane: &Pane<'_>) {
+        let Pane { spec, window, key, timing, revision, row, replaces } = *pane;
+        self.panes.push(HeldPane {
+            spec,
+            window,
+            key: key.to_vec(),
+            timing,
+            revision,
+            row: row.to_vec(),
+            replaces: replaces.to_vec(),
+        });
+    }
+
+    // Only windows print through this, and they report nothing else.
+    fn late_drop(&mut self, _drop: &LateDrop<'_>) {}
+    fn bad_record(&mut self, _record: RecordRef<'_>, _bad: &BadRecord) {}
+}

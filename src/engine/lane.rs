@@ -1,0 +1,185 @@
+//! Several windows in one pass: each `-w` has its own state and is judged by itself (T4); what they print
+//! is joined in one order (T9).
+
+use super::held::Held;
+use super::keys::Keys;
+use super::pane::Emit;
+use super::session::SessionStore;
+use super::slices::SliceStore;
+use super::trigger::Trigger;
+use super::{Context, Event, Placement, Progress, WindowStore};
+use crate::aggregate::plan::AggregatePlan;
+use crate::metrics::Counters;
+use crate::time::Timestamp;
+use crate::window::Window;
+use crate::window::spec::WindowSpec;
+
+/// The state of one `-w`.
+#[derive(Debug)]
+pub struct Lane {
+    windows: Windows,
+    keys: Keys,
+    /// Of these only what is counted per window is used.
+    pub counters: Counters,
+}
+
+/// The windows of one kind.
+#[derive(Debug)]
+pub enum Windows {
+    /// Tumbling, sliding, cumulative.
+    Slices(SliceStore),
+    /// Sessions.
+    Sessions(SessionStore),
+}
+
+impl Windows {
+    /// No windows yet.
+    pub fn new(spec: &WindowSpec) -> Windows {
+        match spec {
+            WindowSpec::Sliced(assigner) => Windows::Slices(SliceStore::new(assigner.clone())),
+            WindowSpec::Sessions(assigner) => Windows::Sessions(SessionStore::new(*assigner)),
+        }
+    }
+
+    /// Whatever they are.
+    pub fn store(&self) -> &dyn WindowStore {
+        match self {
+            Windows::Slices(store) => store,
+            Windows::Sessions(store) => store,
+        }
+    }
+
+    fn store_mut(&mut self) -> &mut dyn WindowStore {
+        match self {
+            Windows::Slices(store) => store,
+            Windows::Sessions(store) => store,
+        }
+    }
+}
+
+impl Lane {
+    fn new(spec: &WindowSpec) -> Lane {
+        Lane { windows: Windows::new(spec), keys: Keys::default(), counters: Counters::default() }
+    }
+
+    fn with<T>(
+        &mut self,
+        shared: Shared<'_>,
+        spec: usize,
+        emit: &mut dyn Emit,
+        work: impl FnOnce(&mut dyn WindowStore, &mut Context<'_>) -> T,
+    ) -> T {
+        let Shared { trigger, watermark, plan } = shared;
+        let Lane { windows, keys, counters } = self;
+        work(windows.store_mut(), &mut Context { trigger, watermark, plan, keys, counters, emit, spec })
+    }
+}
+
+/// The windows of all `-w`, in their order.
+#[derive(Debug)]
+pub struct Lanes {
+    lanes: Vec<Lane>,
+    /// Panes that wait to be put in order.
+    held: Held,
+}
+
+/// What all lanes share.
+#[derive(Clone, Copy)]
+pub struct Shared<'a> {
+    /// The rules of lateness.
+    pub trigger: Trigger,
+    /// `W`.
+    pub watermark: Timestamp,
+    /// The aggregates.
+    pub plan: &'a AggregatePlan,
+}
+
+impl<'a> Shared<'a> {
+    /// As they stand now.
+    pub fn of(progress: &'a Progress) -> Shared<'a> {
+        Shared { trigger: progress.trigger, watermark: progress.watermark, plan: &progress.plan }
+    }
+}
+
+impl Lanes {
+    /// A lane for each window.
+    pub fn new(specs: &[WindowSpec]) -> Lanes {
+        Lanes { lanes: specs.iter().map(Lane::new).collect(), held: Held::default() }
+    }
+
+    /// Whether all windows of `time` lie within the range of time (T1).
+    pub fn fit(&self, time: Timestamp) -> bool {
+        self.lanes.iter().all(|lane| lane.windows.store().fits(time))
+    }
+
+    /// Adds an event to the windows of each lane, reports those it is too late for, and prints late updates, in
+    /// order of their windows and then of the lanes. The largest number of late drops of any lane.
+    pub fn add(&mut self, event: &Event<'_>, progress: &mut Progress, emit: &mut dyn Emit) -> u64 {
+        let is_single = self.lanes.len() == 1;
+        let mut most_drops = 0;
+        for (spec, lane) in self.lanes.iter_mut().enumerate() {
+            let panes: &mut dyn Emit = if is_single { &mut *emit } else { &mut self.held };
+            match lane.with(Shared::of(progress), spec, panes, |store, cx| store.add(event, cx)) {
+                Some(Placement::Added) => lane.counters.added += 1,
+                Some(Placement::LateDrop) => {
+                    lane.counters.late_drops += 1;
+                    progress.late_drop(event, spec, lane.windows.store(), emit);
+                }
+                // That its windows fit was asked before.
+                Some(Placement::Unwindowed) | None => lane.counters.unwindowed += 1,
+            }
+            most_drops = most_drops.max(lane.counters.late_drops);
+        }
+        self.held.release_by_window(emit);
+        most_drops
+    }
+
+    /// Fires and drops what the watermark allows, in the order of T9.
+    pub fn advance(&mut self, shared: Shared<'_>, emit: &mut dyn Emit) {
+        for (spec, lane) in self.lanes.iter_mut().enumerate() {
+            lane.with(shared, spec, emit, |store, cx| store.prepare(cx));
+        }
+        while let Some(next) = self.next_due(shared, emit) {
+            let due = |lane: &mut Lane, spec, emit: &mut dyn Emit| {
+                lane.with(shared, spec, emit, |store, cx| store.next_due(cx)) == Some(next)
+            };
+            let mut firing = Vec::new();
+            for (spec, lane) in self.lanes.iter_mut().enumerate() {
+                if due(lane, spec, emit) {
+                    firing.push(spec);
+                }
+            }
+            // Only windows of the same bounds mix, key by key.
+            let alone = firing.len() == 1;
+            for spec in firing {
+                let emit: &mut dyn Emit = if alone { &mut *emit } else { &mut self.held };
+                self.lanes[spec].with(shared, spec, emit, |store, cx| store.fire_next(cx));
+            }
+            self.held.release_by_key(emit);
+        }
+        for (spec, lane) in self.lanes.iter_mut().enumerate() {
+            lane.with(shared, spec, emit, |store, cx| store.settle(cx));
+        }
+    }
+
+    fn next_due(&mut self, shared: Shared<'_>, emit: &mut dyn Emit) -> Option<Window> {
+        let lanes = self.lanes.iter_mut().enumerate();
+        lanes
+            .filter_map(|(spec, lane)| lane.with(shared, spec, emit, |store, cx| store.next_due(cx)))
+            .min_by_key(|window| (window.end, window.start))
+    }
+
+    /// The watermark from which on there is something to do.
+    pub fn next_advance(&self) -> Timestamp {
+        self.lanes.iter().map(|lane| lane.windows.store().next_advance()).min().unwrap_or(Timestamp::MAX)
+    }
+
+    /// What each lane has counted.
+    pub fn counters(&self) -> impl Iterator<Item = Counters> {
+        self.lanes.iter().map(|lane| Counters {
+            open_windows: lane.windows.store().open_windows(),
+            state: lane.keys.size,
+            ..lane.counters.clone()
+        })
+    }
+}
