@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= max-jump= max-future= t/time= time-format= timezone= year= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet strict max-bad= max-late= h/help V/version
+    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= t/time= time-format= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -56,11 +56,15 @@ us\t'microseconds'
 ns\t'nanoseconds'"
 complete -c streamw -n "__fish_streamw_needs_command" -l late -d 'Write late drops to a file instead of stderr' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l bad -d 'Write bad records to a file instead of stderr' -r -F
+complete -c streamw -n "__fish_streamw_needs_command" -l color -d 'Colour for people: in a table, and where lines on stderr begin' -r -f -a "auto\t'what a terminal shows, unless NO_COLOR is set'
+always\t'also what goes elsewhere'
+never\t'nothing'"
 complete -c streamw -n "__fish_streamw_needs_command" -l max-bad -d 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-late -d 'The same for late drops' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l no-header -d 'csv and tsv have no header; columns are called 1, 2, 3, ...'
 complete -c streamw -n "__fish_streamw_needs_command" -l stats -d 'Print a summary as a JSON line on stderr at the end'
 complete -c streamw -n "__fish_streamw_needs_command" -s q -l quiet -d 'No lines for people on stderr, but the reason for a failure'
+complete -c streamw -n "__fish_streamw_needs_command" -s v -l verbose -d 'Say on stderr what was found and chosen, and at the end in words what came of it'
 complete -c streamw -n "__fish_streamw_needs_command" -l strict -d 'Stop at the first bad record (exit 1)'
 complete -c streamw -n "__fish_streamw_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c streamw -n "__fish_streamw_needs_command" -s V -l version -d 'Print version'

@@ -39,6 +39,19 @@ impl Exit {
     ];
 }
 
+/// How much a line for people matters; `-v` and `-q` say from where on they are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// What was found and chosen, for those who ask (`-v`).
+    Detail,
+    /// What everybody should know.
+    Note,
+    /// Something is probably wrong.
+    Warning,
+    /// Why the run failed; `-q` does not silence it.
+    Failure,
+}
+
 /// What ends a run before its time. Bad records do not: they are data.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -2,18 +2,20 @@
 
 use crate::cli::Terminals;
 use crate::input::feed::{Feed, FileFeed, Piped};
+use crate::progress::Width;
 use crate::time::Timestamp;
-use crossbeam_channel::{Receiver, Sender, bounded, never};
+use crossbeam_channel::{Receiver, Sender, after, bounded, never};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The streams of a run and what may interrupt it.
 pub struct Host {
@@ -25,10 +27,59 @@ pub struct Host {
     pub stderr: Box<dyn Write + Send>,
     /// Which of them a person sits at.
     pub terminals: Terminals,
-    /// The wall clock.
-    pub clock: fn() -> Timestamp,
+    /// How wide that person's terminal is, if stderr is one; asked for each line, since it can change.
+    pub width: Width,
+    /// What tells the time.
+    pub clock: Box<dyn Clock>,
     /// What may interrupt the run.
     pub interrupts: Interrupts,
+}
+
+/// The machine's time. What a run computes depends on event time alone, unless a flag says otherwise (T9).
+pub trait Clock: Send {
+    /// Now.
+    fn now(&self) -> Instant;
+
+    /// What the wall clock says.
+    fn wall(&self) -> Timestamp;
+
+    /// Speaks once, after so long.
+    fn after(&self, wait: Duration) -> Receiver<Instant>;
+}
+
+/// The clock of the machine.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wall(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    }
+
+    fn after(&self, wait: Duration) -> Receiver<Instant> {
+        after(wait)
+    }
+}
+
+/// A clock whose wall clock stands still at the epoch, so that runs in memory can be repeated.
+struct EpochClock;
+
+impl Clock for EpochClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp(0)
+    }
+
+    fn after(&self, wait: Duration) -> Receiver<Instant> {
+        after(wait)
+    }
 }
 
 /// What may interrupt a run that waits.
@@ -81,7 +132,8 @@ impl Host {
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
             terminals: Terminals::default(),
-            clock: || Timestamp(0),
+            width: Box::new(|| 0),
+            clock: Box::new(EpochClock),
             interrupts: Interrupts::none(),
         }
     }
@@ -102,14 +154,38 @@ impl Host {
         stopping().thread_block()?;
         let signal = watch_signals(wake_to.clone())?;
         watch_reader(stdout.try_clone()?, wake_to)?;
+        let screen = stderr.try_clone()?;
         Ok(Host {
-            terminals: Terminals { stdin: stdin.is_terminal(), stdout: stdout.is_terminal() },
-            clock: wall_clock,
+            terminals: terminals(&stdin, &stdout, &stderr),
+            width: Box::new(move || rustix::termios::tcgetwinsize(&screen).map_or(0, |size| size.ws_col)),
+            clock: Box::new(SystemClock),
             stdin: Box::new(FileFeed::new(stdin)?),
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
             interrupts: Interrupts { signal, wake },
         })
+    }
+}
+
+fn terminals(stdin: &File, stdout: &File, stderr: &File) -> Terminals {
+    let is_set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    Terminals {
+        stdin: stdin.is_terminal(),
+        stdout: stdout.is_terminal(),
+        stderr: stderr.is_terminal(),
+        is_one: is_one_terminal(stdout, stderr),
+        no_color: is_set("NO_COLOR").is_some(),
+        is_dumb: is_set("TERM").is_none_or(|terminal| terminal == "dumb"),
+    }
+}
+
+/// Whether two terminals may be the same device.
+fn is_one_terminal(one: &File, other: &File) -> bool {
+    // /dev/tty, which is whichever terminal controls the process.
+    let is_any = |device: u64| (rustix::fs::major(device), rustix::fs::minor(device)) == (5, 0);
+    match (one.metadata(), other.metadata()) {
+        (Ok(one), Ok(other)) => one.rdev() == other.rdev() || is_any(one.rdev()) || is_any(other.rdev()),
+        _ => true,
     }
 }
 
@@ -150,10 +226,4 @@ fn watch_reader(stdout: File, wake: Sender<Wake>) -> io::Result<()> {
         let _ = wake.try_send(Wake::StdoutClosed);
     })?;
     Ok(())
-}
-
-/// The wall clock now; of no concern to any result unless a flag says so (T9).
-fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

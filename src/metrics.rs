@@ -76,7 +76,6 @@ impl Counters {
             self.panes += window.panes;
             self.on_time += window.on_time;
             self.late += window.late;
-            self.open_windows += window.open_windows;
             self.state.bytes += window.state.bytes;
             self.state.peak += window.state.peak;
         }

@@ -34,6 +34,18 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("engine", &["crate::input", "crate::output", "crate::cli", "crate::run"]),
     ("input", &["crate::window", "crate::aggregate", "crate::engine", "crate::output", "crate::cli", "crate::run"]),
     ("output", &["crate::input", "crate::cli", "crate::run"]),
+    (
+        "progress",
+        &[
+            "crate::window",
+            "crate::aggregate",
+            "crate::engine",
+            "crate::input",
+            "crate::output",
+            "crate::cli",
+            "crate::run",
+        ],
+    ),
     ("commands", &["crate::run", "crate::engine", "crate::input"]),
 ];
 

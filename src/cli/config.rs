@@ -1,15 +1,17 @@
 //! Flags to configuration: every check that needs more than one flag.
 
-use super::{Flags, LateRuleFlag, OutputTimeFlag};
+use super::{Flags, LateRuleFlag, OutputTimeFlag, Terminals};
 use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
 use crate::engine::guard::GuardConfig;
 use crate::engine::trigger::LateRule;
 use crate::engine::{EngineConfig, Limits};
-use crate::error::TIME_FIELDS;
+use crate::error::{Severity, TIME_FIELDS};
 use crate::event::projection::{Field, Projection};
 use crate::input::csv::Columns;
 use crate::input::detect::FormatOptions;
 use crate::input::reader::ReadOptions;
+use crate::output::paint::Paint;
+use crate::output::side::Voice;
 use crate::output::{RESERVED, RowFormat, RowShape};
 use crate::time::format::TimeStyle;
 use crate::time::parse::{TimeFormat, TimeRules};
@@ -51,8 +53,14 @@ pub struct Config {
     pub max_late_share: Option<Share>,
     /// Whether to print a summary.
     pub has_stats: bool,
-    /// Whether to leave out lines for people.
-    pub is_quiet: bool,
+    /// Which lines for people are told, and how.
+    pub voice: Voice,
+    /// The colour of rows.
+    pub row_paint: Paint,
+    /// Whether a line may show how far the run is.
+    pub has_progress: bool,
+    /// What was chosen where nothing was told, for people (`-v`).
+    pub choices: Vec<String>,
 }
 
 /// `N` or `P%`.
@@ -116,7 +124,11 @@ impl Config {
     ///
     /// # Errors
     /// A message for people that names the flag.
-    pub(super) fn new(flags: Flags, stdout_is_terminal: bool, now: Timestamp) -> Result<Config, String> {
+    pub(super) fn new(flags: Flags, terminals: Terminals, now: Timestamp) -> Result<Config, String> {
+        let to_terminal = terminals.stdout && flags.output.is_none();
+        let voice = voice(&flags, terminals);
+        let has_progress = has_progress(&flags, terminals);
+        let (threads, row_format, choices) = choose(&flags, to_terminal);
         let windows = windows(&flags)?;
         let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
         let aggs = if flags.agg.is_empty() { vec!["count".to_owned()] } else { flags.agg };
@@ -169,19 +181,20 @@ impl Config {
                 },
                 max_line: flags.max_line,
                 block_size: BLOCK_SIZE,
+                explains: flags.verbose,
             },
-            threads: flags.threads.map_or_else(all_cores, usize::from),
-            row_format: flags.output_format.unwrap_or(match stdout_is_terminal && flags.output.is_none() {
-                true => RowFormat::Table,
-                false => RowFormat::Ndjson,
-            }),
+            threads,
+            row_format,
+            row_paint: flags.color.paint(to_terminal, terminals),
             output: flags.output,
             late: flags.late,
             bad: flags.bad,
             max_bad_share,
             max_late_share,
             has_stats: flags.stats,
-            is_quiet: flags.quiet,
+            voice,
+            has_progress,
+            choices,
         })
     }
 }
@@ -214,6 +227,43 @@ fn time_rules(format: TimeFormat, zone: Zone, year: Option<i64>, now: Timestamp)
         }
     };
     Ok(TimeRules { format, zone, year })
+}
+
+/// What nobody told: the number of threads and the format of rows, and why so (`-v`).
+fn choose(flags: &Flags, to_terminal: bool) -> (usize, RowFormat, Vec<String>) {
+    let (threads, why_threads) = match flags.threads {
+        Some(threads) => (usize::from(threads), "as told by --threads"),
+        None => (all_cores(), "one for each core"),
+    };
+    let (format, why_format) = match (flags.output_format, &flags.output) {
+        (Some(format), _) => (format, "as told by -o"),
+        (None, _) if to_terminal => (RowFormat::Table, "as they go to a terminal"),
+        (None, Some(_)) => (RowFormat::Ndjson, "as they go to a file"),
+        (None, None) => (RowFormat::Ndjson, "as stdout is no terminal"),
+    };
+    let s = if threads == 1 { "" } else { "s" };
+    let choices = vec![
+        format!("{threads} decoder thread{s}, {why_threads}"),
+        format!("rows are {}, {why_format}", format.name()),
+    ];
+    (threads, format, choices)
+}
+
+fn voice(flags: &Flags, terminals: Terminals) -> Voice {
+    let least = match (flags.quiet, flags.verbose) {
+        (true, _) => Severity::Failure,
+        (false, true) => Severity::Detail,
+        (false, false) => Severity::Note,
+    };
+    Voice { least, paint: flags.color.paint(terminals.stderr, terminals) }
+}
+
+/// A line that is drawn over and over must have its terminal for itself: neither rows nor what somebody types may
+/// come between.
+fn has_progress(flags: &Flags, terminals: Terminals) -> bool {
+    let has_rows = flags.output.is_none() && terminals.stdout && terminals.is_one;
+    let is_typed = terminals.stdin && (flags.files.is_empty() || flags.files.iter().any(|name| name == "-"));
+    terminals.stderr && !terminals.is_dumb && !flags.quiet && !has_rows && !is_typed
 }
 
 /// `[NAME=]FIELD`; the column is called as the field unless named.

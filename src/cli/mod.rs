@@ -1,14 +1,17 @@
 //! The command line: flags as typed. Help, man page and completions come from them.
 
+mod color;
 mod config;
 
 pub use config::{Config, Share};
 
+use crate::error::Severity;
 use crate::input::combined::Combined;
 use crate::input::detect::Told;
 use crate::input::logfmt::Logfmt;
 use crate::input::pattern::Pattern;
 use crate::output::RowFormat;
+use crate::output::paint::Paint;
 use crate::output::text::for_people;
 use crate::time::parse::TimeFormat;
 use crate::time::pattern::Pattern as TimePattern;
@@ -17,6 +20,7 @@ use crate::time::{SECOND, Span, Timestamp};
 use crate::window::spec::{parse_duration, parse_saturating};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use color::ColorFlag;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -241,6 +245,16 @@ struct Flags {
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 
+    /// Say on stderr what was found and chosen, and at the end in words what came of it
+    #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
+    verbose: bool,
+
+    /// Colour for people: in a table, and where lines on stderr begin
+    ///
+    /// auto: on a terminal, unless the environment has NO_COLOR. JSON lines, CSV and TSV have no colour, whatever this says.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorFlag::Auto, overrides_with = "color", help_heading = "Output")]
+    color: ColorFlag,
+
     /// Stop at the first bad record (exit 1)
     #[arg(long, help_heading = "Checks")]
     strict: bool,
@@ -379,13 +393,21 @@ pub fn command() -> clap::Command {
     Line::command()
 }
 
-/// Which of the standard streams a person sits at.
+/// Which of the standard streams a person sits at, and what that person wants to see there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terminals {
     /// The input would have to be typed.
     pub stdin: bool,
     /// Rows are read by a person.
     pub stdout: bool,
+    /// Reports are read by a person.
+    pub stderr: bool,
+    /// Whether stdout and stderr are the same terminal.
+    pub is_one: bool,
+    /// Whether the environment asks for no colour (`NO_COLOR`).
+    pub no_color: bool,
+    /// Whether it only takes plain text (`TERM=dumb`, or none).
+    pub is_dumb: bool,
 }
 
 /// What to do.
@@ -412,34 +434,54 @@ pub struct Answer {
 /// # Errors
 /// What to print, and where.
 pub fn parse(arguments: Vec<OsString>, terminals: Terminals, now: Timestamp) -> Result<Command, Answer> {
+    let color = ColorFlag::find(&arguments);
+    let (to_stdout, to_stderr) = (color.paint(terminals.stdout, terminals), color.paint(terminals.stderr, terminals));
     if arguments.is_empty() && terminals.stdin {
-        return Err(short_help());
+        return Err(short_help(to_stderr));
     }
-    let arguments = std::iter::once(OsString::from("streamw")).chain(arguments);
-    let line = command().try_get_matches_from(arguments).and_then(|matches| Line::from_arg_matches(&matches));
-    let line = line.map_err(|error| Answer { text: reword(&error), is_error: error.use_stderr() })?;
+    let is_harmless = arguments.iter().all(|argument| argument.to_str().is_some_and(|text| for_people(text) == text));
+    let line = command().try_get_matches_from(std::iter::once(OsString::from("streamw")).chain(arguments));
+    let line = line.and_then(|matches| Line::from_arg_matches(&matches)).map_err(|error| match error.use_stderr() {
+        true => Answer { text: reword(&error, to_stderr, is_harmless), is_error: true },
+        false => Answer { text: styled(&error.render(), to_stdout), is_error: false },
+    })?;
     match line.auxiliary {
         Some(Auxiliary::Completions { shell }) => Ok(Command::Completions(shell)),
         Some(Auxiliary::Man) => Ok(Command::Man),
-        None if line.flags.files.is_empty() && terminals.stdin => Err(short_help()),
-        None => match Config::new(line.flags, terminals.stdout, now) {
+        None if line.flags.files.is_empty() && terminals.stdin => Err(short_help(to_stderr)),
+        None => match Config::new(line.flags, terminals, now) {
             Ok(config) => Ok(Command::Run(Box::new(config))),
-            Err(message) => Err(Answer { text: format!("streamw: {}\n", for_people(&message)), is_error: true }),
+            Err(message) => {
+                let text = format!("{} {}\n", to_stderr.prefix(Severity::Failure), for_people(&message));
+                Err(Answer { text, is_error: true })
+            }
         },
     }
 }
 
-fn short_help() -> Answer {
-    Answer { text: command().render_help().to_string(), is_error: true }
+fn short_help(paint: Paint) -> Answer {
+    Answer { text: styled(&command().render_help(), paint), is_error: true }
 }
 
-/// All lines for people begin alike, and what was typed is shown without what a terminal would obey.
-fn reword(error: &clap::Error) -> String {
-    let text = error.render().to_string();
-    if !error.use_stderr() {
+fn styled(text: &clap::builder::StyledStr, paint: Paint) -> String {
+    if paint.is_on() { text.ansi().to_string() } else { text.to_string() }
+}
+
+/// All lines for people begin alike, and what was typed is shown without what a terminal would obey. clap's own
+/// colours are let through where nothing that was typed could be one.
+fn reword(error: &clap::Error, paint: Paint, is_harmless: bool) -> String {
+    let paint = if is_harmless { paint } else { Paint::default() };
+    let text = styled(&error.render(), paint);
+    let is_code = |text: &str| text.bytes().all(|byte| matches!(byte, b'\x1b' | b'[' | b';' | b'm' | b'0'..=b'9'));
+    let text = match text.split_once("error:") {
+        Some((before, rest)) if is_code(before) => {
+            format!("{}{}", paint.prefix(Severity::Failure), rest.strip_prefix("\u{1b}[0m").unwrap_or(rest))
+        }
+        _ => text,
+    };
+    if is_harmless {
         return text;
     }
-    let text = text.strip_prefix("error: ").map_or(text.clone(), |rest| format!("streamw: {rest}"));
     text.split_inclusive('\n')
         .map(|line| match line.strip_suffix('\n') {
             Some(line) => for_people(line) + "\n",

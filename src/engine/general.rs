@@ -79,6 +79,11 @@ impl General {
         ControlFlow::Continue(())
     }
 
+    /// Windows, per key, that hold events and have not been printed.
+    pub fn open_windows(&self) -> u64 {
+        self.lanes.open_windows()
+    }
+
     /// What each window has counted for itself.
     pub fn counters(&self) -> Vec<Counters> {
         self.lanes.counters().collect()

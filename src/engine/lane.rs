@@ -174,10 +174,14 @@ impl Lanes {
         self.lanes.iter().map(|lane| lane.windows.store().next_advance()).min().unwrap_or(Timestamp::MAX)
     }
 
+    /// Windows, per key, that hold events and have not been printed.
+    pub fn open_windows(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.windows.store().open_windows()).sum()
+    }
+
     /// What each lane has counted.
     pub fn counters(&self) -> impl Iterator<Item = Counters> {
         self.lanes.iter().map(|lane| Counters {
-            open_windows: lane.windows.store().open_windows(),
             state: lane.keys.size,
             ..lane.counters.clone()
         })

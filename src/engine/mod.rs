@@ -245,6 +245,13 @@ impl Engine {
 
     /// What has been counted so far.
     pub fn counters(&self) -> Counters {
+        let mut counters = self.tally();
+        counters.open_windows = self.open_windows();
+        counters
+    }
+
+    /// The same without the open windows, which take longer the more of them there are.
+    pub fn tally(&self) -> Counters {
         let Progress { max_event_time, delay, .. } = self.progress;
         let mut counters = self.progress.counters.clone();
         counters.state = self.progress.keys.size;
@@ -253,13 +260,20 @@ impl Engine {
             counters.max_event_time = Some(max_event_time);
             counters.watermark = Some(max_event_time.saturating_sub(delay));
         }
-        match &self.windows {
-            Machine::Slices(store) => counters.open_windows = store.open_windows(),
-            Machine::Sessions(store) => counters.open_windows = store.open_windows(),
-            Machine::General(general) => counters.windows = general.counters(),
+        if let Machine::General(general) = &self.windows {
+            counters.windows = general.counters();
         }
         counters.add_windows();
         counters
+    }
+
+    /// Windows, per key, that hold events and have not been printed, counted now.
+    pub fn open_windows(&self) -> u64 {
+        match &self.windows {
+            Machine::Slices(store) => store.open_windows(),
+            Machine::Sessions(store) => store.open_windows(),
+            Machine::General(general) => general.open_windows(),
+        }
     }
 
     /// Records taken so far.

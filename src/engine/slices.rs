@@ -114,9 +114,19 @@ impl WindowStore for SliceStore {
     fn open_windows(&self) -> u64 {
         // Per key, the windows of its slices are runs in ascending order; count their union.
         let mut counted_to: IdMap<WindowId> = IdMap::default();
+        let mut counted_end = self.unfired;
         let mut open = 0;
-        for (slice, table) in self.tree.slices_from(self.assigner.slices(self.unfired).start) {
+        let mut slices = self.tree.slices_from(self.assigner.slices(self.unfired).start).peekable();
+        while let Some((slice, table)) = slices.next() {
             let windows = self.assigner.windows(SliceId(slice));
+            let meets_next =
+                slices.peek().is_some_and(|(next, _)| self.assigner.windows(SliceId(*next)).start < windows.end);
+            if windows.start >= counted_end && !meets_next {
+                // No key has counted these windows, and none will again.
+                open += table.ids.len() as u64 * (windows.end.0 - windows.start.0) as u64;
+                continue;
+            }
+            counted_end = counted_end.max(windows.end);
             for id in &table.ids {
                 let from = counted_to.get(id).copied().unwrap_or(windows.start).max(windows.start).max(self.unfired);
                 open += (windows.end.0 - from.0).max(0) as u64;

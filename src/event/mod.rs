@@ -194,6 +194,8 @@ pub struct EventBatch {
     pub unescaped: Vec<u8>,
     /// Bytes of the input that the block stands for: more than it has where a line was too long to keep.
     pub consumed: u64,
+    /// Bytes of all inputs up to the block's end, as they are stored: packed ones, if they are packed.
+    pub taken: u64,
     /// Lines that begin in the block.
     pub lines: u32,
     /// Event times.
@@ -223,6 +225,7 @@ impl EventBatch {
             bytes: Vec::new(),
             unescaped: Vec::new(),
             consumed: 0,
+            taken: 0,
             lines: 0,
             times: Vec::new(),
             records: Vec::new(),
@@ -240,6 +243,7 @@ impl EventBatch {
         self.bytes.clear();
         self.unescaped.clear();
         self.consumed = 0;
+        self.taken = 0;
         self.lines = 0;
         self.times.clear();
         self.records.clear();

@@ -50,6 +50,10 @@ impl Format for Combined {
         Ok(Arc::new(LineDecoder::new(Fields { wanted }, projection, max_line)))
     }
 
+    fn name(&self) -> String {
+        "combined".into()
+    }
+
     fn fields_vary(&self) -> bool {
         false
     }

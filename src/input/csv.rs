@@ -53,6 +53,14 @@ impl Format for Separated {
         Ok(Arc::new(Csv::new(input, self)?))
     }
 
+    fn name(&self) -> String {
+        match self.delimiter {
+            b',' => "csv".into(),
+            b'\t' => "tsv".into(),
+            other => format!("csv with '{}' between cells", char::from(other)),
+        }
+    }
+
     fn fields_vary(&self) -> bool {
         false
     }

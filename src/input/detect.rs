@@ -3,6 +3,7 @@
 use super::Format;
 use super::csv::{Columns, Separated};
 use super::ndjson::Ndjson;
+use std::fmt;
 use std::sync::Arc;
 
 /// How the format of inputs is found, and the details of text formats.
@@ -29,23 +30,46 @@ pub enum Told {
     Other(Arc<dyn Format>),
 }
 
+/// What told the format of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// `-i`.
+    Flag,
+    /// The input's name.
+    Extension,
+    /// The bytes it begins with.
+    FirstBytes,
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            By::Flag => "as told by -i",
+            By::Extension => "by its extension",
+            By::FirstBytes => "by its first bytes",
+        })
+    }
+}
+
 /// Bytes of nothing but white space after which an input is taken to be all blank.
 const MOST_BLANK: usize = 64 << 10;
 
 impl FormatOptions {
-    /// The format of the input of this name that begins so, without a byte order mark; `None` if
-    /// more bytes are needed to tell.
-    pub fn find(&self, name: &str, bytes: &[u8], is_end: bool) -> Option<Arc<dyn Format>> {
-        let told = match &self.told {
-            Some(told) => told.clone(),
-            None => by_extension(name).or_else(|| self.by_bytes(bytes, is_end))?,
+    /// The format of the input of this name that begins so, without a byte order mark, and what
+    /// told it; `None` if more bytes are needed to tell.
+    pub fn find(&self, name: &str, bytes: &[u8], is_end: bool) -> Option<(Arc<dyn Format>, By)> {
+        let (told, by) = match (&self.told, by_extension(name)) {
+            (Some(told), _) => (told.clone(), By::Flag),
+            (None, Some(told)) => (told, By::Extension),
+            (None, None) => (self.by_bytes(bytes, is_end)?, By::FirstBytes),
         };
-        Some(match told {
+        let format: Arc<dyn Format> = match told {
             Told::Ndjson => Arc::new(Ndjson),
             Told::Csv => self.separated(b','),
             Told::Tsv => self.separated(b'\t'),
             Told::Other(format) => format,
-        })
+        };
+        Some((format, by))
     }
 
     fn separated(&self, delimiter: u8) -> Arc<dyn Format> {

@@ -2,7 +2,7 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::MetadataExt;
 
 /// A stream of bytes.
@@ -21,6 +21,11 @@ pub trait Feed: Read + Send {
 
     /// Whether it may pause: a pipe, a terminal, a socket, but no regular file.
     fn is_live(&self) -> bool;
+
+    /// Bytes that are there to be read, if they can be known beforehand.
+    fn size(&self) -> Option<u64> {
+        None
+    }
 
     /// Device and inode, if it is a regular file, which an output might be as well.
     fn identity(&self) -> Option<(u64, u64)> {
@@ -71,6 +76,13 @@ impl Feed for FileFeed {
 
     fn is_live(&self) -> bool {
         self.is_live
+    }
+
+    fn size(&self) -> Option<u64> {
+        let file = self.file.metadata().ok().filter(Metadata::is_file)?;
+        // Whoever opened it may have read from it.
+        let read = (&self.file).stream_position().ok()?;
+        Some(file.len().saturating_sub(read))
     }
 
     fn identity(&self) -> Option<(u64, u64)> {

@@ -27,6 +27,10 @@ impl Format for Logfmt {
         Ok(Arc::new(LineDecoder::new(Fields { wanted }, input.projection, input.max_line)))
     }
 
+    fn name(&self) -> String {
+        "logfmt".into()
+    }
+
     fn fields_vary(&self) -> bool {
         true
     }

@@ -8,6 +8,7 @@ pub mod combined;
 pub mod csv;
 pub mod cut;
 pub mod detect;
+mod explain;
 pub mod feed;
 pub mod json;
 pub mod lines;
@@ -42,6 +43,9 @@ pub trait Format: Send + Sync {
     /// # Errors
     /// A field that is asked for and not there.
     fn decoder(&self, input: Reading<'_>) -> Result<Arc<dyn Decode>, Error>;
+
+    /// What it is called, for people.
+    fn name(&self) -> String;
 
     /// Whether each record has fields of its own, so that only the whole input tells that one was misspelt.
     fn fields_vary(&self) -> bool;

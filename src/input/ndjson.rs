@@ -23,6 +23,10 @@ impl Format for Ndjson {
         Ok(Arc::new(LineDecoder::new(fields, input.projection, input.max_line)))
     }
 
+    fn name(&self) -> String {
+        "ndjson".into()
+    }
+
     fn fields_vary(&self) -> bool {
         true
     }

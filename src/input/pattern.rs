@@ -45,6 +45,10 @@ impl Format for Pattern {
         Ok(Arc::new(LineDecoder::new(find, input.projection, input.max_line)))
     }
 
+    fn name(&self) -> String {
+        "regex".into()
+    }
+
     fn fields_vary(&self) -> bool {
         false
     }

@@ -2,7 +2,7 @@
 //! come out in the order of blocks without anybody sorting them (T9).
 
 use super::{Decode, Layout, push_bad, too_long};
-use crate::error::Error;
+use crate::error::{Error, Severity};
 use crate::event::{EventBatch, Reason, RecordSpan, TextSpan};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
@@ -37,7 +37,7 @@ pub enum Item<B> {
     /// Records.
     Records(B),
     /// A line for people.
-    Note(String),
+    Say(Severity, String),
     /// The names in the first record, to guess from what a misspelt one was meant to be.
     Names(Vec<String>),
     /// The inputs cannot be read on.
@@ -135,7 +135,7 @@ fn run(blocks: &Receiver<Item<Block>>, batches: &Sender<Item<EventBatch>>) {
     for item in blocks {
         let item = match item {
             Item::Records(block) => Item::Records(decode(block)),
-            Item::Note(note) => Item::Note(note),
+            Item::Say(severity, text) => Item::Say(severity, text),
             Item::Names(names) => Item::Names(names),
             Item::Failed(error) => Item::Failed(error),
         };

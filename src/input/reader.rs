@@ -5,13 +5,14 @@ use super::detect::FormatOptions;
 use super::feed::{Feed, Piped};
 use super::pool::{Block, Content, Dealer, Gone, Item};
 use super::unpack::{LONGEST_MAGIC, Packing};
-use super::{Decode, EXCERPT, Format, Layout, Reading};
-use crate::error::{Error, TIME_FIELDS};
+use super::{Decode, EXCERPT, Format, Layout, Reading, explain};
+use crate::error::{Error, Severity, TIME_FIELDS};
 use crate::event::projection::{Field, Projection};
 use crate::event::{EventBatch, SourceId};
 use crossbeam_channel::Receiver;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An opened input.
 pub struct Source {
@@ -30,6 +31,8 @@ pub struct ReadOptions {
     pub max_line: usize,
     /// Bytes to read before a block is cut.
     pub block_size: usize,
+    /// Whether to say what was found out about each input (`-v`).
+    pub explains: bool,
 }
 
 /// Bytes asked of a live input at once: what a pipe holds by default.
@@ -44,6 +47,8 @@ pub struct Reader {
     spare: Receiver<EventBatch>,
     dealer: Dealer,
     names_told: bool,
+    /// Bytes of the inputs before the one at hand, as they are stored.
+    taken_before: u64,
 }
 
 /// Why reading ended early.
@@ -77,6 +82,7 @@ impl Reader {
             spare,
             dealer,
             names_told: false,
+            taken_before: 0,
         }
     }
 
@@ -98,6 +104,11 @@ impl Reader {
         }
     }
 
+    /// A line for people, at its place among the records.
+    fn say(&mut self, severity: Severity, text: String) -> Result<(), Gone> {
+        self.dealer.deal(Item::Say(severity, text))
+    }
+
     fn reading<'a>(&self, names: &'a [String], source: &'a str) -> Reading<'a> {
         Reading { projection: self.projection.clone(), names, source, max_line: self.options.max_line }
     }
@@ -113,8 +124,7 @@ impl Reader {
         let field = Field { name: name.into(), path: vec![name.into()], is_name: true };
         self.projection = Arc::new(Projection { time: field, ..(*self.projection).clone() });
         self.time_is_known = true;
-        self.dealer.deal(Item::Note(format!("the event time is \"{name}\" (choose another with -t)")))?;
-        Ok(())
+        Ok(self.say(Severity::Note, format!("the event time is \"{name}\" (choose another with -t)"))?)
     }
 }
 
@@ -140,8 +150,8 @@ struct SourceReader {
     is_end: bool,
     /// Whether anything but blank lines has come.
     has_content: bool,
-    /// Whether the bytes come out of a compression; another one inside is taken for what it is.
-    is_unpacked: bool,
+    /// Packed bytes taken, if the bytes come out of a compression; another one inside is taken for what it is.
+    packed: Option<Arc<AtomicU64>>,
     /// Why the input cannot be read on, once what was whole before it has been dealt out.
     broken: Option<Error>,
 }
@@ -156,7 +166,7 @@ impl SourceReader {
             offset: 0,
             is_end: false,
             has_content: false,
-            is_unpacked: false,
+            packed: None,
             broken: None,
         }
     }
@@ -173,6 +183,7 @@ impl SourceReader {
                 return Err(End::Failed(error));
             }
             if self.is_end {
+                reader.taken_before += self.taken();
                 return self.tell_if_headless(reader);
             }
         }
@@ -184,10 +195,15 @@ impl SourceReader {
             Phase::Found(_, format) if self.has_content && !format.fields_vary() => {
                 let name = &self.source.name;
                 let note = format!("{name}: no row can be read as a header; another delimiter? (--delimiter ';')");
-                Ok(reader.dealer.deal(Item::Note(note))?)
+                Ok(reader.say(Severity::Warning, note)?)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Bytes of the input that have been dealt out, as they are stored. Of packed ones, those that have been read.
+    fn taken(&self) -> u64 {
+        self.packed.as_ref().map_or(self.offset, |packed| packed.load(Ordering::Relaxed))
     }
 
     /// Reads until there is a block, or until the input pauses or ends.
@@ -214,36 +230,46 @@ impl SourceReader {
     }
 
     /// Finds out the format. False if more bytes are needed.
-    fn detect(&mut self, reader: &Reader) -> Result<bool, End> {
+    fn detect(&mut self, reader: &mut Reader) -> Result<bool, End> {
         let bytes = &self.batch.bytes;
         let is_all = self.is_end || self.broken.is_some();
         if bytes.len() < LONGEST_MAGIC && !is_all {
             return Ok(false);
         }
         if let Some(packing) = Packing::of(bytes)
-            && !self.is_unpacked
+            && self.packed.is_none()
         {
-            return self.unpack(packing);
+            return self.unpack(packing, reader);
         }
         self.refuse_utf16()?;
         let bytes = &self.batch.bytes;
         const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
         let mark = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let found = reader.options.format.find(&self.source.name, &bytes[mark..], is_all);
-        let Some(format) = found else { return Ok(false) };
+        let Some((format, by)) = found else { return Ok(false) };
+        self.explain(reader, || format!("read as {}, {by}", format.name()))?;
         self.batch.bytes.drain(..mark);
         self.offset = mark as u64;
         self.phase = Phase::Found(format.cutter(reader.options.max_line), format);
         Ok(true)
     }
 
+    /// Says what was found out about the input, if that is wanted.
+    fn explain(&self, reader: &mut Reader, what: impl FnOnce() -> String) -> Result<(), Gone> {
+        if reader.options.explains {
+            reader.say(Severity::Detail, format!("{}: {}", self.source.name, what()))?;
+        }
+        Ok(())
+    }
+
     /// Reads on in what the input holds packed.
-    fn unpack(&mut self, packing: Packing) -> Result<bool, End> {
+    fn unpack(&mut self, packing: Packing, reader: &mut Reader) -> Result<bool, End> {
+        self.explain(reader, || format!("{} is unpacked, by its first bytes", packing.name()))?;
         let failed = |source| End::Failed(Error::File { name: self.source.name.clone(), source });
         let begun = std::mem::take(&mut self.batch.bytes);
         let feed = std::mem::replace(&mut self.source.feed, Box::new(Piped(io::empty())));
-        self.source.feed = packing.unpack(begun, feed).map_err(failed)?;
-        self.is_unpacked = true;
+        let taken = self.packed.insert(Arc::default()).clone();
+        self.source.feed = packing.unpack(begun, feed, taken).map_err(failed)?;
         self.is_end = false;
         Ok(false)
     }
@@ -316,6 +342,12 @@ impl SourceReader {
         layout.header = first.is_header.then_some(0);
         reader.choose_time(&first.names, source)?;
         let decoder = format.decoder(reader.reading(&first.names, source))?;
+        if reader.options.explains {
+            let reading = reader.reading(&first.names, source);
+            let times = explain::times(format.as_ref(), &reading, &self.batch.bytes[..end], layout);
+            self.explain(reader, || explain::fields(&first, format.as_ref()))?;
+            self.explain(reader, || times)?;
+        }
         if format.fields_vary() && !reader.names_told {
             reader.names_told = true;
             reader.dealer.deal(Item::Names(first.names))?;
@@ -340,6 +372,7 @@ impl SourceReader {
         batch.offset = self.offset;
         batch.consumed = consumed;
         self.offset += consumed;
+        batch.taken = reader.taken_before + self.taken();
         Ok(reader.dealer.deal(Item::Records(Block { batch, content }))?)
     }
 

@@ -2,6 +2,8 @@
 
 use super::feed::Feed;
 use std::io::{self, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,18 +27,39 @@ impl Packing {
         }
     }
 
-    /// What the packed input holds. `begun` are the bytes of it that have been read.
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Packing::Gzip => "gzip",
+            Packing::Zstd => "zstd",
+        }
+    }
+
+    /// What the packed input holds. `begun` are the bytes of it that have been read; `taken` counts all that are.
     ///
     /// # Errors
     /// If no decoder can be had.
-    pub fn unpack(self, begun: Vec<u8>, feed: Box<dyn Feed>) -> io::Result<Box<dyn Feed>> {
+    pub fn unpack(self, begun: Vec<u8>, feed: Box<dyn Feed>, taken: Arc<AtomicU64>) -> io::Result<Box<dyn Feed>> {
         let is_live = feed.is_live();
-        let packed = Cursor::new(begun).chain(feed);
+        let packed = Counted { reader: Cursor::new(begun).chain(feed), taken };
         let reader: Box<dyn Read + Send> = match self {
             Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
             Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(packed)?),
         };
         Ok(Box::new(Unpacked { reader, is_live, packing: self }))
+    }
+}
+
+struct Counted<R> {
+    reader: R,
+    taken: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.taken.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
     }
 }
 
@@ -48,10 +71,7 @@ struct Unpacked {
 
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let name = match self.packing {
-            Packing::Gzip => "gzip",
-            Packing::Zstd => "zstd",
-        };
+        let name = self.packing.name();
         self.reader.read(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => error,
             io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), format!("the {name} data is cut off")),

@@ -33,6 +33,11 @@ pub fn header(shape: &RowShape) -> Vec<&str> {
     names
 }
 
+/// The place of `pane` among the columns.
+pub fn pane_column(shape: &RowShape) -> usize {
+    2 + shape.keys.len() + shape.plan.columns.len()
+}
+
 /// Writes the cells of a pane, as many as the header has names.
 #[inline]
 pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {

@@ -3,6 +3,7 @@
 mod cells;
 mod csv;
 mod ndjson;
+pub mod paint;
 pub mod side;
 pub mod sink;
 mod table;
@@ -11,6 +12,7 @@ pub mod text;
 use crate::aggregate::plan::AggregatePlan;
 use crate::engine::pane::Pane;
 use crate::time::format::TimeStyle;
+use paint::Paint;
 
 /// A format of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -67,13 +69,23 @@ pub trait Encoder: Send {
 }
 
 impl RowFormat {
-    /// The encoder for rows of a shape.
-    pub fn encoder(self, shape: RowShape) -> Box<dyn Encoder> {
+    /// As in `-o`.
+    pub fn name(self) -> &'static str {
+        match self {
+            RowFormat::Ndjson => "ndjson",
+            RowFormat::Csv => "csv",
+            RowFormat::Tsv => "tsv",
+            RowFormat::Table => "table",
+        }
+    }
+
+    /// The encoder for rows of a shape. What programs read is never painted.
+    pub fn encoder(self, shape: RowShape, paint: Paint) -> Box<dyn Encoder> {
         match self {
             RowFormat::Ndjson => Box::new(ndjson::Ndjson::new(shape)),
             RowFormat::Csv => Box::new(csv::Csv::new(shape, b',')),
             RowFormat::Tsv => Box::new(csv::Csv::new(shape, b'\t')),
-            RowFormat::Table => Box::new(table::Table::new(shape)),
+            RowFormat::Table => Box::new(table::Table::new(shape, paint)),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What goes to stderr: reports as JSON lines (E2), and lines for people.
 
+use super::paint::Paint;
 use super::sink::Sink;
 use super::text::{for_people, json_key, json_string, json_time};
 use super::{Encoder, RowShape};
 use crate::engine::pane::{Emit, LateDrop, Pane, RecordRef};
-use crate::error::Error;
+use crate::error::{Error, Severity};
 use crate::event::BadRecord;
 use crate::metrics::{Advance, Counters};
 use crate::time::format::TimeStyle;
@@ -23,8 +24,17 @@ pub struct Output {
     time_style: TimeStyle,
     /// The windows as given, if there are several.
     windows: Vec<String>,
-    is_quiet: bool,
+    voice: Voice,
     sources: Vec<String>,
+}
+
+/// How lines for people are told.
+#[derive(Clone, Copy, Debug)]
+pub struct Voice {
+    /// Those that matter less are left out (`-v`, `-q`).
+    pub least: Severity,
+    /// The colour of their beginnings.
+    pub paint: Paint,
 }
 
 /// Where things go.
@@ -40,33 +50,28 @@ pub struct Sinks {
 }
 
 impl Output {
-    /// Writes rows of a shape with an encoder. `sources` are the inputs' names; `is_quiet`
-    /// silences the lines for people (`-q`).
+    /// Writes rows of a shape with an encoder. `sources` are the inputs' names.
     pub fn new(
         mut encoder: Box<dyn Encoder>,
         shape: &RowShape,
         mut sinks: Sinks,
         sources: Vec<String>,
-        is_quiet: bool,
+        voice: Voice,
     ) -> Output {
         sinks.rows.lines(|out| encoder.header(out));
         let Sinks { rows, stderr, late, bad } = sinks;
         let (time_style, windows) = (shape.time_style.clone(), shape.windows.clone());
-        Output { encoder, rows, stderr, late, bad, time_style, windows, is_quiet, sources }
+        Output { encoder, rows, stderr, late, bad, time_style, windows, voice, sources }
     }
 
-    /// A line for people.
-    pub fn say(&mut self, text: &str) {
-        if !self.is_quiet {
-            self.say_anyway(text);
+    /// A line for people, unless it matters too little to those who asked.
+    pub fn say(&mut self, severity: Severity, text: &str) {
+        let Voice { least, paint } = self.voice;
+        if severity >= least {
+            self.stderr.lines(|out| {
+                let _ = writeln!(out, "{} {}", paint.prefix(severity), for_people(text));
+            });
         }
-    }
-
-    /// A line for people that `-q` does not silence: the reason for a failure.
-    pub fn say_anyway(&mut self, text: &str) {
-        self.stderr.lines(|out| {
-            let _ = writeln!(out, "streamw: {}", for_people(text));
-        });
     }
 
     /// Says which record moved the watermark farthest, if events were dropped for it (T11).
@@ -83,7 +88,7 @@ impl Output {
         let source = self.sources.get(advance.source as usize).map_or("", String::as_str);
         let (line, drops) = (advance.line, advance.later_drops);
         let (events, were) = if drops == 1 { ("event", "was") } else { ("events", "were") };
-        self.say(&format!(
+        self.say(Severity::Warning, &format!(
             "line {line} of {source} moved the watermark from {from} to {to}; {drops} later {events} {were} dropped as late \
              for it (if its time is wrong, --max-jump DUR refuses such records; if not, -d or -l is too small)"
         ));

@@ -3,10 +3,12 @@
 //! not the table.
 
 use super::cells::{self, CellWriter};
+use super::paint::{CORRECTION, HEADER, Paint};
 use super::text::for_people;
 use super::{Encoder, RowShape};
 use crate::engine::pane::{Pane, Timing};
 use crate::window::Window;
+use anstyle::Style;
 
 /// Rows that are looked at for widths, at the most.
 const SAMPLE: usize = 100;
@@ -16,6 +18,7 @@ const GAP: &str = "  ";
 /// Writes each pane as a line of aligned cells.
 pub struct Table {
     shape: RowShape,
+    paint: Paint,
     /// Rows that wait until the widths are settled, all of this window.
     waiting: Vec<Vec<Cell>>,
     first: Option<Window>,
@@ -26,12 +29,19 @@ pub struct Table {
 struct Cell {
     text: String,
     is_number: bool,
+    style: Style,
+}
+
+impl Cell {
+    fn new(text: String, is_number: bool) -> Cell {
+        Cell { text, is_number, style: Style::new() }
+    }
 }
 
 impl Table {
-    /// An encoder for rows of this shape.
-    pub fn new(shape: RowShape) -> Table {
-        Table { shape, waiting: Vec::new(), first: None, widths: None }
+    /// An encoder for rows of this shape; colour marks the header and late panes.
+    pub fn new(shape: RowShape, paint: Paint) -> Table {
+        Table { shape, paint, waiting: Vec::new(), first: None, widths: None }
     }
 
     /// Settles the widths and writes what waited.
@@ -46,22 +56,25 @@ impl Table {
         let header = names.iter().enumerate().map(|(column, name)| Cell {
             text: for_people(name),
             is_number: self.waiting.iter().any(|row| row[column].is_number),
+            style: HEADER,
         });
-        line(&header.collect::<Vec<_>>(), &widths, out);
+        line(&header.collect::<Vec<_>>(), &widths, self.paint, out);
         for row in self.waiting.drain(..) {
-            line(&row, &widths, out);
+            line(&row, &widths, self.paint, out);
         }
         self.widths = Some(widths);
     }
 }
 
-fn line(cells: &[Cell], widths: &[usize], out: &mut Vec<u8>) {
+fn line(cells: &[Cell], widths: &[usize], paint: Paint, out: &mut Vec<u8>) {
     let mut text = String::new();
     for (cell, width) in cells.iter().zip(widths) {
         if !text.is_empty() {
             text += GAP;
         }
-        text += &if cell.is_number { format!("{:>width$}", cell.text) } else { format!("{:<width$}", cell.text) };
+        let padding = " ".repeat(width.saturating_sub(cell.text.chars().count()));
+        let shown = paint.mark(cell.style, &cell.text);
+        text += &if cell.is_number { padding + &shown } else { shown + &padding };
     }
     out.extend_from_slice(text.trim_end().as_bytes());
     out.push(b'\n');
@@ -73,12 +86,16 @@ impl Encoder for Table {
     fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>) {
         let mut row = Row(Vec::new());
         cells::row(&self.shape, pane, &mut row);
+        if pane.timing == Timing::Late {
+            let column = cells::pane_column(&self.shape);
+            row.0[column].style = CORRECTION;
+        }
         let first = *self.first.get_or_insert(pane.window);
         if !self.waiting.is_empty() && (pane.window != first || pane.timing == Timing::Late) {
             self.settle(out);
         }
         match &self.widths {
-            Some(widths) => line(&row.0, widths, out),
+            Some(widths) => line(&row.0, widths, self.paint, out),
             None => {
                 self.waiting.push(row.0);
                 if self.waiting.len() == SAMPLE {
@@ -99,17 +116,17 @@ struct Row(Vec<Cell>);
 
 impl CellWriter for Row {
     fn null(&mut self) {
-        self.0.push(Cell { text: String::new(), is_number: false });
+        self.0.push(Cell::new(String::new(), false));
     }
 
     fn plain(&mut self, is_number: bool, write: impl FnOnce(&mut Vec<u8>)) {
         let mut text = Vec::new();
         write(&mut text);
-        self.0.push(Cell { text: String::from_utf8_lossy(&text).into_owned(), is_number });
+        self.0.push(Cell::new(String::from_utf8_lossy(&text).into_owned(), is_number));
     }
 
     fn text(&mut self, text: &[u8]) {
         let text = for_people(&String::from_utf8_lossy(text));
-        self.0.push(Cell { text, is_number: false });
+        self.0.push(Cell::new(text, false));
     }
 }

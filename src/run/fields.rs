@@ -1,6 +1,6 @@
 //! Fields that no record had: in NDJSON only the whole input can tell that a name was misspelt (T10).
 
-use crate::error::list;
+use crate::error::{Severity, list};
 use crate::event::EventBatch;
 use crate::output::side::Output;
 
@@ -57,7 +57,7 @@ impl Fields {
                 Some(near) => format!("; near: {near}"),
                 None => format!("; the first has: {}", list(&self.known)),
             };
-            output.say(&format!("no record had the field \"{name}\"{near}"));
+            output.say(Severity::Warning, &format!("no record had the field \"{name}\"{near}"));
         }
     }
 }

@@ -3,11 +3,13 @@
 
 mod fields;
 mod open;
+mod recap;
+mod view;
 
 use crate::cli::{self, Command, Config, Share};
 use crate::commands;
 use crate::engine::{Engine, Input, Stop};
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, Severity};
 use crate::event::EventBatch;
 use crate::event::place::place_years;
 use crate::host::{Host, Interrupts, Wake};
@@ -16,7 +18,6 @@ use crate::input::reader::Reader;
 use crate::output::side::{Output, Sinks};
 use crate::output::sink::Sink;
 use crate::output::text::for_people;
-use crate::time::Timestamp;
 use crate::time::format::TimeStyle;
 use crate::time::year::{YearRule, Years};
 use crate::time::zone::Zone;
@@ -27,7 +28,7 @@ use std::ffi::OsString;
 use std::io;
 use std::ops::ControlFlow;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use view::View;
 
 /// Runs as the program does, on the process's own streams; returns the exit status.
 pub fn process(arguments: Vec<OsString>) -> u8 {
@@ -42,7 +43,7 @@ pub fn process(arguments: Vec<OsString>) -> u8 {
 
 /// Runs with these arguments (without the program's name) and streams; returns the exit status.
 pub fn main(arguments: Vec<OsString>, mut host: Host) -> u8 {
-    let command = match cli::parse(arguments, host.terminals, (host.clock)()) {
+    let command = match cli::parse(arguments, host.terminals, host.clock.wall()) {
         Ok(command) => command,
         Err(answer) => {
             let to = if answer.is_error { &mut host.stderr } else { &mut host.stdout };
@@ -66,14 +67,19 @@ fn text(mut host: Host, text: Vec<u8>) -> u8 {
 }
 
 fn run(config: Config, host: Host) -> Exit {
-    let Host { stdin, stdout, mut stderr, interrupts, clock, .. } = host;
+    let Host { stdin, stdout, mut stderr, interrupts, width, clock, .. } = host;
+    let paint = config.voice.paint;
     let started = Opened::new(&config, stdin, stdout).and_then(|opened| start(&config, opened));
     match started {
-        Ok(started) => Run::new(config, started, stderr, interrupts, clock).finish(),
+        Ok(started) => {
+            let is_alone = !started.writers.has_terminal;
+            let (view, stderr) = View::new(&config, clock, stderr, width, started.total, is_alone);
+            Run::new(config, started, stderr, interrupts, view).finish()
+        }
         Err(error) => {
-            let text = for_people(&error.to_string());
+            let text = format!("{} {}\n", paint.prefix(Severity::Failure), for_people(&error.to_string()));
             // Nobody may be there to read it.
-            let _ = stderr.write_all(format!("streamw: {text}\n").as_bytes());
+            let _ = stderr.write_all(text.as_bytes());
             error.exit()
         }
     }
@@ -81,48 +87,49 @@ fn run(config: Config, host: Host) -> Exit {
 
 /// What is under way before the first batch comes.
 struct Started {
-    began: Instant,
     collector: Collector,
     writers: Writers,
     fields: Fields,
     source_names: Vec<String>,
+    /// Bytes of all inputs, if they are known.
+    total: Option<u64>,
     reader: JoinHandle<()>,
 }
 
 /// Starts the threads that read and decode.
 fn start(config: &Config, opened: Opened) -> Result<Started, Error> {
-    let began = Instant::now();
     let Opened { sources, writers } = opened;
     let names: Vec<String> = config.projection.fields().map(|field| field.name.clone()).collect();
     let (value_fields, named_fields) = (config.projection.values.len(), names.len());
     let (dealer, collector, spare) = pool::start(config.threads, || EventBatch::new(value_fields, named_fields))
         .map_err(|source| Error::System { what: "starting a decoder thread", source })?;
     let fields = Fields::new(names, sources.iter().any(|source| source.feed.is_live()));
+    let total = sources.iter().map(|source| source.feed.size()).sum();
     let source_names = sources.iter().map(|source| source.name.clone()).collect();
     let reader = Reader::new(config.read.clone(), config.projection.clone(), config.time_is_given, spare, dealer);
     let reader = thread::Builder::new()
         .name("read".into())
         .spawn(move || reader.run(sources))
         .map_err(|source| Error::System { what: "starting the reader thread", source })?;
-    Ok(Started { began, collector, writers, fields, source_names, reader })
+    Ok(Started { collector, writers, fields, source_names, total, reader })
 }
 
 /// A run in progress.
 struct Run {
-    began: Instant,
     engine: Engine,
     collector: Collector,
     reader: Option<JoinHandle<()>>,
     output: Output,
     interrupts: Interrupts,
-    clock: fn() -> Timestamp,
     fields: Fields,
     year_rule: YearRule,
     years: Option<Years>,
     max_bad_share: Option<Share>,
     max_late_share: Option<Share>,
     has_stats: bool,
+    is_verbose: bool,
     writes_to_stdout: bool,
+    view: View,
 }
 
 /// How the loop ended.
@@ -145,27 +152,31 @@ impl Run {
         started: Started,
         stderr: Box<dyn io::Write + Send>,
         interrupts: Interrupts,
-        clock: fn() -> Timestamp,
+        view: View,
     ) -> Run {
-        let Started { began, collector, writers, fields, source_names, reader } = started;
-        let encoder = config.row_format.encoder(config.shape.clone());
+        let Started { collector, writers, fields, source_names, reader, .. } = started;
+        let encoder = config.row_format.encoder(config.shape.clone(), config.row_paint);
         let sinks =
             Sinks { rows: writers.rows, late: writers.late, bad: writers.bad, stderr: Sink::new("stderr", stderr) };
+        let mut output = Output::new(encoder, &config.shape, sinks, source_names, config.voice);
+        for choice in &config.choices {
+            output.say(Severity::Detail, choice);
+        }
         Run {
-            began,
             engine: Engine::new(config.engine),
             collector,
             reader: Some(reader),
-            output: Output::new(encoder, &config.shape, sinks, source_names, config.is_quiet),
+            output,
             interrupts,
-            clock,
             fields,
             year_rule: config.projection.time_rules.year,
             years: Years::new(&config.projection.time_rules),
             max_bad_share: config.max_bad_share,
             max_late_share: config.max_late_share,
             has_stats: config.has_stats,
+            is_verbose: config.voice.least == Severity::Detail,
             writes_to_stdout: config.output.is_none(),
+            view,
         }
     }
 
@@ -175,17 +186,18 @@ impl Run {
         self.tell_year();
         let ending = self.take_all();
         let exit = self.conclude(ending);
-        if let Some(advance) = self.engine.counters().runaway {
+        self.view.end();
+        if let Some(advance) = self.engine.tally().runaway {
             self.output.tell_advance(&advance);
         }
-        if self.has_stats {
-            self.output.summary(&self.engine.counters(), self.began.elapsed());
+        if self.has_stats || self.is_verbose {
+            self.sum_up();
         }
         self.output.flush();
         match self.output.check() {
             Ok(()) => exit,
             Err(error) => {
-                self.output.say_anyway(&error.to_string());
+                self.output.say(Severity::Failure, &error.to_string());
                 self.output.flush();
                 error.exit()
             }
@@ -198,9 +210,17 @@ impl Run {
             let mut today = Vec::new();
             TimeStyle::Rfc3339(Zone::utc()).write(&mut today, now);
             let today = String::from_utf8_lossy(&today[..10]);
-            self.output.say(&format!(
+            self.output.say(Severity::Note, &format!(
                 "times have no year: each is taken in the newest that is not after today, {today} (--year tells that of the first record)"
             ));
+        }
+    }
+
+    fn sum_up(&mut self) {
+        let (counters, took) = (self.engine.counters(), self.view.elapsed());
+        self.output.say(Severity::Detail, &recap::paragraph(&counters, took));
+        if self.has_stats {
+            self.output.summary(&counters, took);
         }
     }
 
@@ -212,7 +232,12 @@ impl Run {
                 Err(TryRecvError::Empty) => {
                     // The input pauses: everything read so far has been processed; show it.
                     self.output.flush();
+                    let alarm = self.view.alarm();
                     select! {
+                        recv(alarm) -> _ => {
+                            self.view.show(&self.engine);
+                            continue;
+                        }
                         recv(self.collector.next()) -> item => match item {
                             Ok(item) => item,
                             Err(_) => return self.end_of_items(),
@@ -241,15 +266,17 @@ impl Run {
                 if let Some(years) = &mut self.years {
                     place_years(&mut batch, years);
                 }
-                let step = self.engine.step(Input::Batch(&batch, (self.clock)()), &mut self.output);
+                let step = self.engine.step(Input::Batch(&batch, self.view.wall_clock()), &mut self.output);
                 self.fields.note(&batch);
+                let taken = batch.taken;
                 self.collector.recycle(batch);
                 if let ControlFlow::Break(stop) = step {
                     return ControlFlow::Break(Ending::Limit(stop));
                 }
                 self.fields.tell_if_live(self.engine.records(), &mut self.output);
+                self.view.moved(&self.engine, taken);
             }
-            Item::Note(note) => self.output.say(&note),
+            Item::Say(severity, text) => self.output.say(severity, &text),
             Item::Names(names) => self.fields.learn(names),
             Item::Failed(error) => return ControlFlow::Break(Ending::Failed(error)),
         }
@@ -312,8 +339,8 @@ impl Run {
             if let Some(share) = share
                 && share.is_exceeded(count, records)
             {
-                self.output
-                    .say_anyway(&format!("{count} {what} in {records} records are more than {flag} {share} allows"));
+                let text = format!("{count} {what} in {records} records are more than {flag} {share} allows");
+                self.output.say(Severity::Failure, &text);
                 exit = Exit::CheckFailed;
             }
         }
@@ -326,6 +353,6 @@ impl Run {
             1 => "; 1 open window was not printed".to_owned(),
             open => format!("; {open} open windows were not printed"),
         };
-        self.output.say_anyway(&format!("{why}{open}"));
+        self.output.say(Severity::Failure, &format!("{why}{open}"));
     }
 }

@@ -6,7 +6,7 @@ use crate::input::feed::{Feed, FileFeed};
 use crate::input::reader::Source;
 use crate::output::sink::Sink;
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,8 @@ pub struct Writers {
     pub late: Option<Sink>,
     /// Bad records, if not to stderr.
     pub bad: Option<Sink>,
+    /// Whether any of the files is a terminal.
+    pub has_terminal: bool,
 }
 
 impl Opened {
@@ -36,13 +38,15 @@ impl Opened {
     pub fn new(config: &Config, stdin: Box<dyn Feed>, stdout: Box<dyn io::Write + Send>) -> Result<Opened, Error> {
         let sources = inputs(&config.inputs, stdin)?;
         refuse_overwriting(config, &sources)?;
+        let mut has_terminal = false;
+        let mut create = |path: &PathBuf| create(path, &mut has_terminal);
         let rows = match &config.output {
             Some(path) => create(path)?,
             None => Sink::new("stdout", stdout),
         };
-        let late = config.late.as_deref().map(create).transpose()?;
-        let bad = config.bad.as_deref().map(create).transpose()?;
-        Ok(Opened { sources, writers: Writers { rows, late, bad } })
+        let late = config.late.as_ref().map(&mut create).transpose()?;
+        let bad = config.bad.as_ref().map(&mut create).transpose()?;
+        Ok(Opened { sources, writers: Writers { rows, late, bad, has_terminal } })
     }
 }
 
@@ -104,10 +108,13 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().filter(Metadata::is_file).map(|file| (file.dev(), file.ino()))
 }
 
-fn create(path: &Path) -> Result<Sink, Error> {
+fn create(path: &Path, has_terminal: &mut bool) -> Result<Sink, Error> {
     let name = path.display().to_string();
     match File::create(path) {
-        Ok(file) => Ok(Sink::new(name, Box::new(file))),
+        Ok(file) => {
+            *has_terminal |= file.is_terminal();
+            Ok(Sink::new(name, Box::new(file)))
+        }
         Err(source) => Err(Error::File { name, source }),
     }
 }

@@ -36,6 +36,11 @@ impl Pattern {
         Ok(Pattern { text: text.into(), has_year })
     }
 
+    /// As given.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether the year is written.
     pub fn has_year(&self) -> bool {
         self.has_year

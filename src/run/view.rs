@@ -1,0 +1,102 @@
+//! What a person sees of a run while it goes on: when the line is drawn, and what it says.
+
+use crate::cli::Config;
+use crate::engine::Engine;
+use crate::host::Clock;
+use crate::progress::{Progress, Standing, Width};
+use crate::time::Timestamp;
+use crossbeam_channel::{Receiver, never};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// Counting open windows may take a while where there are many: it is allowed this share of the time.
+const COUNTING_SHARE: u32 = 100;
+
+/// The line, if there is one, and what it needs to know.
+pub struct View {
+    clock: Box<dyn Clock>,
+    began: Instant,
+    progress: Option<Progress>,
+    taken: u64,
+    total: Option<u64>,
+    open_windows: u64,
+    /// When open windows may be counted again.
+    count_due: Instant,
+}
+
+impl View {
+    /// A view of a run that begins now, and what stands for stderr from now on. `total` is the size of the inputs,
+    /// if it is known; `is_alone` tells that no file that is written is a terminal.
+    pub fn new(
+        config: &Config,
+        clock: Box<dyn Clock>,
+        stderr: Box<dyn Write + Send>,
+        width: Width,
+        total: Option<u64>,
+        is_alone: bool,
+    ) -> (View, Box<dyn Write + Send>) {
+        let began = clock.now();
+        let (progress, stderr) = if config.has_progress && is_alone {
+            let (progress, stderr) = Progress::new(stderr, width, began);
+            (Some(progress), stderr)
+        } else {
+            (None, stderr)
+        };
+        (View { clock, began, progress, taken: 0, total, open_windows: 0, count_due: began }, stderr)
+    }
+
+    /// How long the run has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.now().saturating_duration_since(self.began)
+    }
+
+    /// What the wall clock says.
+    pub fn wall_clock(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    /// The engine has taken a batch; `taken` are the bytes of the inputs up to its end, as they are stored.
+    pub fn moved(&mut self, engine: &Engine, taken: u64) {
+        self.taken = taken;
+        if let Some(progress) = &mut self.progress {
+            progress.moved();
+            self.show(engine);
+        }
+    }
+
+    /// Draws the line if it is time.
+    pub fn show(&mut self, engine: &Engine) {
+        let Some(progress) = &mut self.progress else { return };
+        let now = self.clock.now();
+        if progress.wait(now) != Some(Duration::ZERO) {
+            return;
+        }
+        if now >= self.count_due {
+            self.open_windows = engine.open_windows();
+            let counted = self.clock.now();
+            self.count_due = counted + counted.saturating_duration_since(now) * COUNTING_SHARE;
+        }
+        let tally = engine.tally();
+        let standing = Standing {
+            taken: self.taken,
+            total: self.total,
+            events: tally.events,
+            watermark: tally.watermark,
+            open_windows: self.open_windows,
+        };
+        progress.draw(now, standing);
+    }
+
+    /// Speaks when a line that is behind may be drawn; never if it shows how things are.
+    pub fn alarm(&self) -> Receiver<Instant> {
+        let wait = self.progress.as_ref().and_then(|progress| progress.wait(self.clock.now()));
+        wait.map_or_else(never, |wait| self.clock.after(wait))
+    }
+
+    /// Takes the line away, for good.
+    pub fn end(&mut self) {
+        if let Some(progress) = &mut self.progress {
+            progress.end();
+        }
+    }
+}
