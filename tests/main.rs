@@ -9,6 +9,8 @@ mod history;
 mod logs;
 mod model;
 mod readme;
+mod seeing;
+mod seeing_progress;
 mod simulation;
 mod streams;
 mod table;

@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
 use serde_json::Value;
-use streamw::host::Host;
+use streamw::host::{Clock, Host};
 use streamw::run;
 
 /// A run of streamw: arguments, stdin, and how small the pieces are in which stdin arrives.
@@ -64,7 +65,7 @@ impl Streamw {
 
     /// Runs with a stdin that stays open until it is told to end.
     pub fn start(self) -> Live {
-        let (feed, pieces) = channel();
+        let (feed, pieces) = unbounded();
         let (stdout, stderr) = (SharedBuffer::default(), SharedBuffer::default());
         let host = Host::piped(Fed { pieces, rest: Vec::new() }, stdout.clone(), stderr.clone());
         let thread = std::thread::spawn(move || run::main(self.args, host));
@@ -125,7 +126,7 @@ pub struct Live {
 
 impl Live {
     /// Only says that something is wrong; nothing waits this long in a good run.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    pub const PATIENCE: Duration = Duration::from_secs(20);
 
     pub fn send(&self, bytes: impl Into<Vec<u8>>) {
         // A run that has stopped reads no more; its status will tell.
@@ -158,6 +159,13 @@ impl SharedBuffer {
         String::from_utf8(self.bytes().clone()).expect("output is UTF-8")
     }
 
+    /// Waits until this is so of the text; gives up after so long and lets the test say what is wrong.
+    pub fn wait_until(&self, patience: Duration, is_so: impl Fn(&str) -> bool) -> String {
+        let is_not = |bytes: &mut Vec<u8>| !is_so(&String::from_utf8_lossy(bytes));
+        let (bytes, _) = self.0.1.wait_timeout_while(self.bytes(), patience, is_not).expect("no writer panics");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     fn wait_for(&self, length: usize, patience: Duration) -> String {
         let too_short = |bytes: &mut Vec<u8>| bytes.len() < length;
         let (bytes, _) = self.0.1.wait_timeout_while(self.bytes(), patience, too_short).expect("no writer panics");
@@ -174,6 +182,54 @@ impl Write for SharedBuffer {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A clock that goes on by a step each time it is looked at. Its copies are one clock.
+#[derive(Clone)]
+pub struct TestClock {
+    now: Arc<Mutex<Instant>>,
+    step: Duration,
+    skips_waits: bool,
+    waits: Arc<AtomicUsize>,
+}
+
+impl TestClock {
+    /// Whoever waits by it waits for ever.
+    pub fn new(step: Duration) -> TestClock {
+        TestClock { now: Arc::new(Mutex::new(Instant::now())), step, skips_waits: false, waits: Arc::default() }
+    }
+
+    /// Time passes only when somebody waits for it, and at once.
+    pub fn skipping() -> TestClock {
+        TestClock { skips_waits: true, ..TestClock::new(Duration::ZERO) }
+    }
+
+    /// How often somebody has waited.
+    pub fn waits(&self) -> usize {
+        self.waits.load(Ordering::SeqCst)
+    }
+
+    fn forward(&self, by: Duration) -> Instant {
+        let mut now = self.now.lock().expect("nobody panics here");
+        *now += by;
+        *now
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Instant {
+        self.forward(self.step)
+    }
+
+    fn after(&self, wait: Duration) -> Receiver<Instant> {
+        self.waits.fetch_add(1, Ordering::SeqCst);
+        if !self.skips_waits {
+            return never();
+        }
+        let (to, from) = bounded(1);
+        to.send(self.forward(wait)).expect("there is room");
+        from
     }
 }
 

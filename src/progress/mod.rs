@@ -58,7 +58,7 @@ impl Progress {
         // It does not limit itself: we know better when to draw.
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(Drawn(screen.clone()))));
         // A template that cannot be read would leave indicatif's own line.
-        if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
             bar.set_style(style);
         }
         let above = Above { bar: bar.clone(), screen: screen.clone() };
@@ -112,5 +112,48 @@ impl Write for Above {
 
     fn flush(&mut self) -> io::Result<()> {
         self.screen.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(now: Instant) -> Progress {
+        Progress::new(Box::new(io::sink()), Box::new(|| 80), now).0
+    }
+
+    #[test]
+    fn it_waits_at_the_beginning_and_between_lines_and_for_something_new() {
+        let began = Instant::now();
+        let at = |millis| began + Duration::from_millis(millis);
+        let mut progress = progress(began);
+        assert_eq!(progress.wait(at(9999)), None, "nothing has come");
+        progress.moved();
+        for (millis, wait) in [(0, 500), (499, 1), (500, 0), (700, 0)] {
+            assert_eq!(progress.wait(at(millis)), Some(Duration::from_millis(wait)), "at {millis} ms");
+        }
+        progress.draw(at(700), Standing::default());
+        assert_eq!(progress.wait(at(9999)), None, "nothing has come since");
+        progress.moved();
+        for (millis, wait) in [(700, 100), (750, 50), (800, 0)] {
+            assert_eq!(progress.wait(at(millis)), Some(Duration::from_millis(wait)), "at {millis} ms");
+        }
+        progress.end();
+        assert_eq!(progress.wait(at(9999)), None, "it is gone");
+    }
+
+    #[test]
+    fn the_time_left_is_what_the_rest_takes_at_this_rate() {
+        let began = Instant::now();
+        let mut progress = progress(began);
+        for (seconds, taken, expected) in [(10, 1000, "1:30 left"), (20, 2000, "1:20 left"), (30, 10_000, "0:00 left")]
+        {
+            let standing = Standing { taken, total: Some(10_000), events: taken, ..Standing::default() };
+            progress.draw(began + Duration::from_secs(seconds), standing);
+            let line = progress.bar.message();
+            assert!(line.ends_with(expected), "{line}");
+            assert!(seconds == 30 || line.contains("  100 events/s  "), "{line}");
+        }
     }
 }

@@ -9,13 +9,15 @@ use std::time::Duration;
 /// A paragraph for people; the summary of `--stats` has the same for programs.
 pub fn paragraph(counters: &Counters, took: Duration) -> String {
     let seconds = took.as_secs_f64();
-    let rate = HumanCount((counters.records as f64 / seconds.max(1e-9)).round() as u64);
+    let rate = match took {
+        Duration::ZERO => String::new(),
+        _ => format!(", {} a second", HumanCount((counters.records as f64 / seconds).round() as u64)),
+    };
     let records = count(counters.records, "record", "records");
     let mut sentences = vec![
         sentence(
-            format!("{records} ({}) in {seconds:.3} s, {rate} a second", HumanBytes(counters.bytes)),
+            format!("{records} ({}) in {seconds:.3} s{rate}", HumanBytes(counters.bytes)),
             &[
-                (counters.events, "event", "events"),
                 (counters.bad, "bad record", "bad records"),
                 (counters.headers, "header", "headers"),
                 (counters.blank, "blank line", "blank lines"),
@@ -86,13 +88,13 @@ mod tests {
         };
         assert_eq!(
             paragraph(&counters, Duration::from_millis(500)),
-            "12,345 records (3.00 MiB) in 0.500 s, 24,690 a second: 12,341 events, 1 bad record, 1 header, 2 blank \
+            "12,345 records (3.00 MiB) in 0.500 s, 24,690 a second: 1 bad record, 1 header, 2 blank \
              lines; 12,341 events: 12,331 in windows, 10 dropped as too late; 3 rows: 2 on time, 1 late, 4 windows \
              left open; the watermark came to 2026-01-01T00:00:00Z; windows took 2.00 KiB at their most"
         );
         assert_eq!(
             paragraph(&Counters::default(), Duration::ZERO),
-            "0 records (0 B) in 0.000 s, 0 a second; 0 events; 0 rows; windows took 0 B at their most"
+            "0 records (0 B) in 0.000 s; 0 events; 0 rows; windows took 0 B at their most"
         );
     }
 }
