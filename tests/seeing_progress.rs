@@ -305,6 +305,13 @@ fn the_line_mixes_with_no_other() {
             assert!(drawn >= if args.contains("strict") { 1 } else { 10 }, "{what}: {drawn}");
             let Picture { above, cursor_line } = picture(terminal.screen());
             assert_eq!(cursor_line, "", "{what}: the line is gone at the end");
+            if args.contains("-v") || args.contains("--strict") {
+                let last = String::from_utf8_lossy(seen.stderr.last().expect("something is written"));
+                assert!(
+                    last.ends_with('\n') && !last.contains('\r'),
+                    "{what}: it goes before the last lines: {last:?}"
+                );
+            }
             let without_time = |text: &str| -> String {
                 text.lines().filter(|line| !line.contains(" a second")).map(|line| format!("{line}\n")).collect()
             };
@@ -416,26 +423,32 @@ fn a_terminal_with_rows_has_colour_and_no_line() {
 
 #[test]
 fn open_windows_are_those_whose_rows_are_still_to_come() {
-    let mut input = String::new();
     let mut random: u64 = 7;
-    for i in 0..400u64 {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        input += &format!("{{\"ts\":{},\"k\":{}}}\n", i + (random >> 33) % 25, (random >> 40) % 7);
-    }
-    for window in ["10s", "10s --offset 3s", "30s/10s", "30s/7s", "10s/30s", "60s/1s", "session:2s", "session:9s -l 5s"]
-    {
-        for delay in [0, 5, 40, 1000] {
-            let args = format!("-w {window} -t ts -k k -d {delay}s");
-            let quiet = |host: &mut Host| host.terminals.stderr = false;
-            let all = watch(&args, &input, quiet).stdout.lines().count();
-            let stopped = watch(&format!("{args} --strict"), &format!("{input}bad\n"), quiet);
-            let still = all - stopped.stdout.lines().count();
-            let expected = match still {
-                0 => "(--strict)\n".to_owned(),
-                1 => "; 1 open window was not printed\n".to_owned(),
-                _ => format!("; {still} open windows were not printed\n"),
-            };
-            assert!(stopped.text().ends_with(&expected), "{args}: {expected}{}", stopped.text());
+    // Events a second apart, which share windows, and fifty, which do not.
+    let mut events = |count: u64, gap: u64| -> String {
+        let event = |i: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            format!("{{\"ts\":{},\"k\":{}}}\n", i * gap + (random >> 33) % 25, (random >> 40) % 7)
+        };
+        (0..count).map(event).collect()
+    };
+    for input in [events(400, 1), events(30, 50)] {
+        for window in
+            ["10s", "10s --offset 3s", "30s/10s", "30s/7s", "10s/30s", "60s/1s", "session:2s", "session:9s -l 5s"]
+        {
+            for delay in [0, 5, 40, 1000] {
+                let args = format!("-w {window} -t ts -k k -d {delay}s");
+                let quiet = |host: &mut Host| host.terminals.stderr = false;
+                let all = watch(&args, &input, quiet).stdout.lines().count();
+                let stopped = watch(&format!("{args} --strict"), &format!("{input}bad\n"), quiet);
+                let still = all - stopped.stdout.lines().count();
+                let expected = match still {
+                    0 => "(--strict)\n".to_owned(),
+                    1 => "; 1 open window was not printed\n".to_owned(),
+                    _ => format!("; {still} open windows were not printed\n"),
+                };
+                assert!(stopped.text().ends_with(&expected), "{args}: {expected}{}", stopped.text());
+            }
         }
     }
 }
