@@ -81,11 +81,49 @@ impl BadTime {
 pub struct TimeCache {
     date: [u8; 10],
     day: i64,
+    /// The same of the last `YYYY-MM-DDTHH:MM` that was followed by seconds and a `Z`, and its first nanosecond.
+    minute: [u8; 16],
+    begins: i64,
 }
 
 impl Default for TimeCache {
     fn default() -> Self {
-        TimeCache { date: *b"1970-01-01", day: 0 }
+        TimeCache { date: *b"1970-01-01", day: 0, minute: *b"1970-01-01T00:00", begins: 0 }
+    }
+}
+
+impl TimeCache {
+    /// Reads `YYYY-MM-DDTHH:MM:SS.fffZ` in the minute that was read last. `None` for anything else.
+    #[inline]
+    fn in_same_minute(&self, text: &[u8]) -> Option<i64> {
+        let (minute, rest) = text.split_first_chunk::<16>()?;
+        let rest: &[u8; 8] = rest.try_into().ok()?;
+        if u128::from_le_bytes(*minute) != u128::from_le_bytes(self.minute) {
+            return None;
+        }
+        // Each byte is what it lies above `:00.000Z`: 0, or the value of a digit.
+        let above = u64::from_le_bytes(*rest) ^ u64::from_le_bytes(*b":00.000Z");
+        let literal = above & u64::from_le_bytes([0xFF, 0, 0, 0xFF, 0, 0, 0, 0xFF]);
+        // The highest bit of a byte shows that it is above 9, or above 5 for the tens of seconds.
+        let beyond = above.wrapping_add(u64::from_le_bytes([0, 0x7A, 0x76, 0, 0x76, 0x76, 0x76, 0])) | above;
+        if literal != 0 || beyond & 0x8080_8080_8080_8080 != 0 {
+            return None;
+        }
+        let digit = |place: u32| (above >> (8 * place) & 0xF) as i64;
+        let millis = digit(1) * 10_000 + digit(2) * 1_000 + digit(4) * 100 + digit(5) * 10 + digit(6);
+        Some(self.begins + millis * 1_000_000)
+    }
+
+    /// Remembers the minute of a text that was read as so many nanoseconds of its day, unless it reaches
+    /// beyond the range of time.
+    fn note_minute(&mut self, text: &[u8], day: i64, nanos_of_day: i64) {
+        const MINUTE: i64 = 60 * SECOND;
+        let begins = day.checked_mul(DAY).and_then(|day| day.checked_add(nanos_of_day / MINUTE * MINUTE));
+        if let (Some(minute), Some(begins)) = (text.first_chunk(), begins)
+            && begins.checked_add(MINUTE).is_some()
+        {
+            (self.minute, self.begins) = (*minute, begins);
+        }
     }
 }
 
@@ -96,6 +134,9 @@ impl TimeRules {
     /// [`BadTime`] if this format does not admit the text, or the moment does not fit.
     #[inline]
     pub fn parse_text(&self, text: &[u8], cache: &mut TimeCache) -> Result<Moment, BadTime> {
+        if let (TimeFormat::Auto | TimeFormat::Rfc3339, Some(nanos)) = (&self.format, cache.in_same_minute(text)) {
+            return Ok(Moment::certain(Timestamp(nanos)));
+        }
         let text = text.trim_ascii();
         match &self.format {
             TimeFormat::Auto => {
@@ -148,6 +189,7 @@ impl TimeRules {
         let day = if *date == cache.date { cache.day } else { parse_date(date)? };
         (cache.date, cache.day) = (*date, day);
         if let Some(nanos) = parse_usual_clock(rest) {
+            cache.note_minute(text, day, nanos);
             // The first day of the range begins before the range does: only the sum has to fit.
             return moment(i128::from(day) * i128::from(DAY) + i128::from(nanos));
         }
@@ -444,5 +486,34 @@ mod tests {
         assert_eq!(read("1970-01-0xT00:00:00Z"), Err(BadTime::Unreadable));
         assert_eq!(read("1970-01-02T00:00:01Z"), Ok(DAY + SECOND));
         assert_eq!(read("1970-01-03"), Ok(2 * DAY));
+    }
+
+    #[test]
+    fn the_cached_minute_says_what_reading_it_anew_says() {
+        let rules = TimeRules { format: TimeFormat::Auto, zone: Zone::utc(), year: YearRule::Written };
+        let usual = b"2026-07-04T12:34:56.789Z";
+        for at in 0..usual.len() {
+            for byte in 0..=255u8 {
+                let mut text = *usual;
+                text[at] = byte;
+                let anew = rules.parse_text(&text, &mut TimeCache::default());
+                let mut cache = TimeCache::default();
+                assert!(rules.parse_text(usual, &mut cache).is_ok());
+                assert_eq!(rules.parse_text(&text, &mut cache), anew, "{}", String::from_utf8_lossy(&text));
+            }
+        }
+        // The minutes in which the range of time begins and ends are not wholly in it.
+        for (text, expected) in [
+            ("1677-09-21T00:12:43.145Z", Err(BadTime::OutOfRange)),
+            ("1677-09-21T00:12:43.146Z", Ok(-9_223_372_036_854_000_000)),
+            ("2262-04-11T23:47:16.854Z", Ok(9_223_372_036_854_000_000)),
+            ("2262-04-11T23:47:16.855Z", Err(BadTime::OutOfRange)),
+        ] {
+            let mut cache = TimeCache::default();
+            for _ in 0..2 {
+                let read = rules.parse_text(text.as_bytes(), &mut cache).map(|moment| moment.time.0);
+                assert_eq!(read, expected, "{text}");
+            }
+        }
     }
 }
