@@ -81,6 +81,11 @@ impl<'a> Scanner<'a> {
         Scanner { bytes, at: 0 }
     }
 
+    /// A scanner at some place.
+    pub fn at(bytes: &'a [u8], at: usize) -> Scanner<'a> {
+        Scanner { bytes, at }
+    }
+
     /// The next byte.
     #[inline]
     pub fn peek(&self) -> Option<u8> {
@@ -125,7 +130,7 @@ impl<'a> Scanner<'a> {
 
     /// Passes a string whose opening quote has been passed.
     #[inline]
-    fn text(&mut self) -> Result<Token, JsonError> {
+    pub fn text(&mut self) -> Result<Token, JsonError> {
         let start = self.at;
         let mut escaped = false;
         loop {

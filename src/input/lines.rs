@@ -1,6 +1,7 @@
 //! What formats of a record a line share: lines that are blank, too long or not UTF-8.
 
 use super::record::{Found, Refusal, push_event};
+use super::trail::Ends;
 use super::{Decode, FirstRecord, Layout, push_bad, too_long};
 use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
@@ -29,6 +30,24 @@ pub trait FindFields: Send + Sync {
         side: &mut Side<'_>,
         scratch: &mut Self::Scratch,
     ) -> Result<(), Refusal>;
+
+    /// A block of lines begins, all of them UTF-8.
+    fn begin(&self, _bytes: &[u8], _scratch: &mut Self::Scratch) {}
+
+    /// As [`FindFields::find`] for the record at `start` of a block, whose end it tells, if the record is like
+    /// those before it. `None`, and nothing said of it, if not.
+    fn follow(
+        &self,
+        _bytes: &[u8],
+        _start: usize,
+        _fields: &mut [Found],
+        _scratch: &mut Self::Scratch,
+    ) -> Option<Ends> {
+        None
+    }
+
+    /// A record that could not be followed, and is well-formed.
+    fn learn(&self, _line: &[u8], _scratch: &mut Self::Scratch) {}
 }
 
 /// The side buffer of a batch, where text is unescaped.
@@ -66,10 +85,25 @@ impl<F: FindFields> Decode for LineDecoder<F> {
         let mut fields = vec![Found::Missing; self.projection.fields().count()];
         let mut scratch = F::Scratch::default();
         let mut dates = TimeCache::default();
-        let mut unescaped = std::mem::take(&mut batch.unescaped);
         let is_utf8 = !F::WHOLE_UTF8 || simdutf8::basic::from_utf8(&batch.bytes).is_ok();
+        if is_utf8 {
+            self.find.begin(&batch.bytes, &mut scratch);
+        }
         let mut start = 0;
         while start < batch.bytes.len() {
+            if is_utf8
+                && let Some(ends) = self.find.follow(&batch.bytes, start, &mut fields, &mut scratch)
+                && ends.next - start <= self.max_line
+            {
+                let text = TextSpan { start: start as u32, len: (ends.text - start) as u32 };
+                let record = RecordSpan { text, line: batch.lines };
+                batch.lines += 1;
+                start = ends.next;
+                if let Err(refusal) = push_event(batch, &self.projection, &fields, record, &mut dates) {
+                    push_bad(batch, record, refusal, start as u64);
+                }
+                continue;
+            }
             let rest = &batch.bytes[start..];
             let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let next = start + (length + 1).min(rest.len());
@@ -84,6 +118,7 @@ impl<F: FindFields> Decode for LineDecoder<F> {
                 batch.push_aside(Aside::Blank(1), next as u64);
             } else {
                 let line = &line[..text.len as usize];
+                let mut unescaped = std::mem::take(&mut batch.unescaped);
                 let mut side = Side { base: batch.bytes.len(), buffer: &mut unescaped };
                 let found = match std::str::from_utf8(if is_utf8 { b"" } else { line }) {
                     Ok(_) => self.find.find(line, start, &mut fields, &mut side, &mut scratch),
@@ -91,16 +126,17 @@ impl<F: FindFields> Decode for LineDecoder<F> {
                         Err((Reason::Utf8, format!("not UTF-8 at byte {} of the line", error.valid_up_to() + 1)))
                     }
                 };
-                std::mem::swap(&mut unescaped, &mut batch.unescaped);
+                if found.is_ok() {
+                    self.find.learn(line, &mut scratch);
+                }
+                batch.unescaped = unescaped;
                 let pushed = found.and_then(|()| push_event(batch, &self.projection, &fields, record, &mut dates));
                 if let Err(refusal) = pushed {
                     push_bad(batch, record, refusal, next as u64);
                 }
-                std::mem::swap(&mut unescaped, &mut batch.unescaped);
             }
             start = next;
         }
-        batch.unescaped = unescaped;
     }
 }
 

@@ -13,11 +13,13 @@ pub mod feed;
 pub mod json;
 pub mod lines;
 pub mod logfmt;
+pub mod marks;
 pub mod ndjson;
 pub mod pattern;
 pub mod pool;
 pub mod reader;
 pub mod record;
+mod trail;
 pub mod unpack;
 
 use crate::error::Error;

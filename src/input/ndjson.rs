@@ -2,7 +2,9 @@
 
 use super::json::{JsonError, Kind, MAX_DEPTH, Scanner, Token, unescape};
 use super::lines::{FindFields, LineDecoder, Side, candidates};
+use super::marks::{self, Marks};
 use super::record::{Found, Refusal};
+use super::trail::{Ends, Marked, Take, Trail, Wanted};
 use super::{Decode, FirstRecord, Format, Layout, Reading};
 use crate::error::Error;
 use crate::event::projection::{Field, Projection};
@@ -62,44 +64,43 @@ struct Member {
     slots_inside: Vec<usize>,
 }
 
-/// What stood in a place of the last record: a name with its quotes and colon, and whether it is looked for.
-struct Habit {
-    spelling: Box<[u8]>,
-    /// The spelling in the low bytes and a mask over them, if it is short: then one comparison of integers tells.
-    short: Option<(u128, u128)>,
-    member: Option<usize>,
-}
-
-impl Habit {
-    fn new(spelling: &[u8], member: Option<usize>) -> Habit {
-        const SHORT: usize = size_of::<u128>();
-        let short = (spelling.len() <= SHORT).then(|| {
-            let (mut bytes, mut mask) = ([0; SHORT], [0; SHORT]);
-            bytes[..spelling.len()].copy_from_slice(spelling);
-            mask[..spelling.len()].fill(0xFF);
-            (u128::from_le_bytes(bytes), u128::from_le_bytes(mask))
-        });
-        Habit { spelling: spelling.into(), short, member }
-    }
-
-    /// Whether the record goes on with this name.
-    #[inline]
-    fn is_next(&self, rest: &[u8]) -> bool {
-        match (self.short, rest.first_chunk()) {
-            (Some((spelling, mask)), Some(chunk)) => u128::from_le_bytes(*chunk) & mask == spelling,
-            _ => rest.starts_with(&self.spelling),
-        }
-    }
-}
-
-/// Places that are remembered; a record may have any number of them.
-const MOST_HABITS: usize = 256;
-
 /// What a decoder writes into, record after record.
 #[derive(Default)]
 struct Scratch {
     tokens: Vec<Option<Token>>,
-    habits: Vec<Habit>,
+    trail: Trail,
+    marks: Marks,
+    /// The first mark that does not lie before the record at hand.
+    mark: usize,
+}
+
+/// The values found in a record, as the trail finds them.
+struct Taken<'a> {
+    root: &'a Node,
+    tokens: &'a mut [Option<Token>],
+}
+
+impl Take for Taken<'_> {
+    fn wanted(&self, name: Token, bytes: &[u8]) -> Wanted {
+        match self.root.named(name, bytes) {
+            None => Wanted::No,
+            Some(index) => match &self.root.members[index] {
+                Member { slots, slots_inside, .. } if slots.len() == 1 && slots_inside.is_empty() => {
+                    Wanted::Slot(slots[0] as u32)
+                }
+                _ => Wanted::Member(index as u32),
+            },
+        }
+    }
+
+    #[inline(always)]
+    fn put(&mut self, slot: u32, token: Token) {
+        self.tokens[slot as usize] = Some(token);
+    }
+
+    fn member(&mut self, member: u32, scanner: &mut Scanner<'_>, bytes: &[u8]) -> Option<()> {
+        self.root.members[member as usize].take(scanner, bytes, 1, self.tokens).ok()
+    }
 }
 
 impl Node {
@@ -124,64 +125,7 @@ impl Node {
         self.members.iter().position(|member| member.name == name)
     }
 
-    /// Passes the top-level object of a record. The records of a log are alike, so each name is
-    /// first compared with the one that stood in its place in the record before.
-    #[inline]
-    fn walk_record(
-        &self,
-        scanner: &mut Scanner<'_>,
-        bytes: &[u8],
-        found: &mut [Option<Token>],
-        habits: &mut Vec<Habit>,
-    ) -> Result<(), JsonError> {
-        scanner.at += 1;
-        scanner.skip_blank();
-        if scanner.peek() == Some(b'}') {
-            scanner.at += 1;
-            return Ok(());
-        }
-        for place in 0.. {
-            let rest = &bytes[scanner.at..];
-            let member = match habits.get(place) {
-                Some(habit) if habit.is_next(rest) => {
-                    scanner.at += habit.spelling.len();
-                    scanner.skip_blank();
-                    habit.member.map(|member| &self.members[member])
-                }
-                _ => {
-                    let start = scanner.at;
-                    let name = scanner.name()?;
-                    let member = self.named(name, bytes);
-                    let habit = Habit::new(&bytes[start..scanner.at], member);
-                    match habits.get_mut(place) {
-                        Some(old) => *old = habit,
-                        None if place < MOST_HABITS => habits.push(habit),
-                        None => {}
-                    }
-                    member.map(|member| &self.members[member])
-                }
-            };
-            match member {
-                Some(member) => member.take(scanner, bytes, 1, found)?,
-                None => {
-                    scanner.value(1)?;
-                }
-            }
-            scanner.skip_blank();
-            match scanner.peek() {
-                Some(b',') => scanner.at += 1,
-                Some(b'}') => {
-                    scanner.at += 1;
-                    break;
-                }
-                _ => return Err(scanner.error("a comma or a closing bracket is missing")),
-            }
-            scanner.skip_blank();
-        }
-        Ok(())
-    }
-
-    /// Passes an object or array inside a record and notes what is looked for in it.
+    /// Passes an object or array that stands in `depth` others and notes what is looked for in it.
     fn walk(
         &self,
         scanner: &mut Scanner<'_>,
@@ -284,6 +228,17 @@ impl Fields {
     }
 }
 
+impl Fields {
+    /// Of a top-level name and a path that were both found, the name wins.
+    #[inline]
+    fn choose(&self, tokens: &[Option<Token>], base: usize, fields: &mut [Found]) {
+        for (field, slots) in fields.iter_mut().zip(&self.slots) {
+            let token = |slot: Option<usize>| slot.and_then(|slot| tokens[slot]);
+            *field = token(slots.name).or_else(|| token(slots.path)).map_or(Found::Missing, |token| found(token, base));
+        }
+    }
+}
+
 impl FindFields for Fields {
     type Scratch = Scratch;
     const WHOLE_UTF8: bool = true;
@@ -297,30 +252,51 @@ impl FindFields for Fields {
         _side: &mut Side<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Refusal> {
-        let Scratch { tokens, habits } = scratch;
+        let Scratch { tokens, .. } = scratch;
         tokens.clear();
         tokens.resize(self.slot_count, None);
-        scan_object(&self.root, line, tokens, habits).map_err(describe)?;
-        for (field, slots) in fields.iter_mut().zip(&self.slots) {
-            let token = |slot: Option<usize>| slot.and_then(|slot| tokens[slot]);
-            *field = token(slots.name).or_else(|| token(slots.path)).map_or(Found::Missing, |token| found(token, base));
-        }
+        scan_object(&self.root, line, tokens).map_err(describe)?;
+        self.choose(tokens, base, fields);
         Ok(())
+    }
+
+    fn begin(&self, bytes: &[u8], scratch: &mut Scratch) {
+        scratch.marks.find(bytes, marks::Wanted::JsonSpecial);
+        scratch.mark = 0;
+    }
+
+    #[inline]
+    fn follow(&self, bytes: &[u8], start: usize, fields: &mut [Found], scratch: &mut Scratch) -> Option<Ends> {
+        let Scratch { tokens, trail, marks, mark } = scratch;
+        if !trail.is_trusted() {
+            return None;
+        }
+        tokens.clear();
+        tokens.resize(self.slot_count, None);
+        let take = &mut Taken { root: &self.root, tokens };
+        let marks = marks.places();
+        *mark += marks[*mark..].iter().take_while(|mark| (**mark as usize) < start).count();
+        let ends = trail.follow(Marked { bytes, marks }, mark, start, take)?;
+        trail.confirm();
+        self.choose(tokens, 0, fields);
+        Some(ends)
+    }
+
+    #[cold]
+    fn learn(&self, line: &[u8], scratch: &mut Scratch) {
+        let Scratch { tokens, trail, .. } = scratch;
+        // A record with more than can be remembered is read anew each time.
+        let _ = trail.learn(line, &Taken { root: &self.root, tokens });
     }
 }
 
 /// Passes a record: one object and nothing else.
 #[inline]
-fn scan_object(
-    root: &Node,
-    line: &[u8],
-    tokens: &mut [Option<Token>],
-    habits: &mut Vec<Habit>,
-) -> Result<(), JsonError> {
+fn scan_object(root: &Node, line: &[u8], tokens: &mut [Option<Token>]) -> Result<(), JsonError> {
     let mut scanner = Scanner::new(line);
     scanner.skip_blank();
     if scanner.peek() == Some(b'{') {
-        root.walk_record(&mut scanner, line, tokens, habits)?;
+        root.walk(&mut scanner, line, 0, tokens)?;
     } else {
         scanner.value(0)?;
         scanner.at = 0;
@@ -351,7 +327,7 @@ fn found(token: Token, base: usize) -> Found {
 
 /// The top-level names of a well-formed record.
 fn names(line: &[u8]) -> Option<Vec<String>> {
-    scan_object(&Node::default(), line, &mut [], &mut Vec::new()).ok()?;
+    scan_object(&Node::default(), line, &mut []).ok()?;
     // It is well-formed: what is left is to read the names.
     let mut scanner = Scanner::new(line);
     scanner.skip_blank();
@@ -369,5 +345,115 @@ fn names(line: &[u8]) -> Option<Vec<String>> {
         if scanner.peek() != Some(b',') {
             return Some(names);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::projection::ValueField;
+    use crate::event::{Aside, EventBatch, PlacedAside, RawValue, RecordSpan};
+    use crate::time::parse::{TimeFormat, TimeRules};
+    use crate::time::year::YearRule;
+    use crate::time::zone::Zone;
+
+    fn decoder(keys: &[&str], values: &[&str]) -> Arc<dyn Decode> {
+        let field = |name: &&str| Field::parse(name).expect("a name");
+        let value = |name: &&str| ValueField { field: field(name), as_number: false, as_value: true };
+        let projection = Projection {
+            time: field(&"ts"),
+            time_rules: TimeRules { format: TimeFormat::Auto, zone: Zone::utc(), year: YearRule::Written },
+            keys: keys.iter().map(field).collect(),
+            values: values.iter().map(value).collect(),
+            nulls: Vec::new(),
+        };
+        Ndjson.decoder(Reading { projection: projection.into(), names: &[], source: "-", max_line: 300 }).expect("one")
+    }
+
+    /// What the decoder says of each line of a block.
+    fn said(decoder: &dyn Decode, block: &[u8], fields: usize) -> Vec<String> {
+        let mut batch = EventBatch::new(fields, fields + 2);
+        batch.bytes = block.to_vec();
+        decoder.decode(&Layout::default(), &mut batch);
+        let text = |span: RecordSpan| String::from_utf8_lossy(batch.text(span.text)).into_owned();
+        let mut lines = Vec::new();
+        let mut asides = batch.asides.iter().peekable();
+        for index in 0..=batch.times.len() {
+            while let Some(PlacedAside { aside, .. }) = asides.next_if(|aside| aside.before_event as usize == index) {
+                match aside {
+                    Aside::Bad(bad) => lines.push(format!("{:?} {} {:?}", bad.reason, bad.detail, text(bad.span))),
+                    Aside::Blank(count) => lines.extend((0..*count).map(|_| "blank".to_owned())),
+                    other => unreachable!("{other:?} in NDJSON"),
+                }
+            }
+            if index < batch.times.len() {
+                let values = batch.values.iter().map(|column| match column[index] {
+                    RawValue::Json(span) => String::from_utf8_lossy(batch.text(span)).into_owned(),
+                    other => format!("{other:?}"),
+                });
+                let values: Vec<_> = values.collect();
+                let (time, key) = (batch.times[index], batch.keys.get(index).0);
+                lines.push(format!("{time:?} {key:?} {values:?} {:?}", text(batch.records[index])));
+            }
+        }
+        lines
+    }
+
+    #[test]
+    fn n5_a_record_is_read_alike_after_others_and_alone() {
+        let records = [
+            r#"{"ts":1,"k":"a","v":2.5,"o":{"p":[1,{"q":"x"}]},"msg":"some words, and more: of them"}"#,
+            r#"{"ts":2,"k":"\u00e9\n","v":-0.5e3,"o":{"p":[]},"msg":"a \"quoted\" word"}"#,
+            r#"{ "ts" : 3 , "k" : null , "v" : true , "o" : "no object" , "msg" : "" }"#,
+            r#"{"ts":4,"k":"b","v":12345678901234567890,"o":{"p":"deep"},"msg":"\\"} "#,
+            r#"{"v":0,"k":"c","ts":"2026-01-01T00:00:00Z","o":null,"v":-1}"#,
+            r#"{"ts":5,"k":"d","a name that is too long to be remembered as a whole":1,"v":"1"}"#,
+            r#"{}"#,
+            r#""#,
+            r#"  {"ts":6,"k":7,"v":01}"#,
+            r#"{"ts":6,"k":7,"v":1.}"#,
+            r#"[1]"#,
+        ];
+        let mut state = 3u64;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let decoder = decoder(&["k"], &["v", "o.p.1", "msg", "o"]);
+        let mut goods = 0;
+        for round in 0..3000 {
+            let mut block = Vec::new();
+            let mut lines = Vec::new();
+            let common = random(records.len());
+            for _ in 0..random(20) {
+                let mut line = records[if random(3) > 0 { common } else { random(records.len()) }].as_bytes().to_vec();
+                // Most are well-formed, so that there is something to follow.
+                for _ in 0..[0, 0, 0, 1, 2][random(5)] {
+                    let place = random(line.len() + 1);
+                    let byte = br#""\,:{}[]0-.eE tn"#[random(16)];
+                    match random(4) {
+                        0 if place < line.len() => line[place] = byte,
+                        1 if place < line.len() => drop(line.remove(place)),
+                        2 if place < line.len() => line[place] = [0x00, 0x1F, b'\r', b'\t', 0xFF, 0xC3][random(6)],
+                        _ => line.insert(place, byte),
+                    }
+                }
+                if random(4) == 0 {
+                    line.push(b'\r');
+                }
+                line.push(b'\n');
+                block.extend_from_slice(&line);
+                lines.push(line);
+            }
+            if random(2) == 0 {
+                block.pop();
+                lines.last_mut().map(Vec::pop);
+            }
+            let together = said(&*decoder, &block, 4);
+            let alone: Vec<_> = lines.iter().flat_map(|line| said(&*decoder, line, 4)).collect();
+            assert_eq!(together, alone, "round {round}: {}", String::from_utf8_lossy(&block));
+            goods += together.iter().filter(|line| line.starts_with("Timestamp")).count();
+        }
+        assert!(goods > 10_000, "{goods}");
     }
 }
