@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= t/time= time-format= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= h/help V/version
+    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= max-jump= max-future= t/time= time-format= timezone= year= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= h/help V/version
 end
 
 function __fish_streamw_needs_command

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
 use serde_json::Value;
 use streamw::host::{Clock, Host};
 use streamw::run;
+use streamw::time::Timestamp;
 
 /// A run of streamw: arguments, stdin, and how small the pieces are in which stdin arrives.
 #[derive(Clone, Debug)]
@@ -220,6 +221,10 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Instant {
         self.forward(self.step)
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp(0)
     }
 
     fn after(&self, wait: Duration) -> Receiver<Instant> {

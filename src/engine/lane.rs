@@ -181,9 +181,6 @@ impl Lanes {
 
     /// What each lane has counted.
     pub fn counters(&self) -> impl Iterator<Item = Counters> {
-        self.lanes.iter().map(|lane| Counters {
-            state: lane.keys.size,
-            ..lane.counters.clone()
-        })
+        self.lanes.iter().map(|lane| Counters { state: lane.keys.size, ..lane.counters.clone() })
     }
 }
