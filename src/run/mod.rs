@@ -185,11 +185,11 @@ impl Run {
         self.interrupts.listen();
         self.tell_year();
         let ending = self.take_all();
-        let exit = self.conclude(ending);
-        self.view.end();
         if let Some(advance) = self.engine.tally().runaway {
             self.output.tell_advance(&advance);
         }
+        let exit = self.conclude(ending);
+        self.view.end();
         if self.has_stats || self.is_verbose {
             self.sum_up();
         }
