@@ -37,11 +37,11 @@ pub fn line(standing: &Standing, bytes_per_second: f64, events_per_second: f64, 
 /// `1.2/1.9 GiB 63%`, or `1.2 GiB`.
 fn bytes(taken: u64, total: Option<u64>) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let unit = (total.unwrap_or(taken).max(1).ilog2() / 10) as usize;
-    let amount = |bytes: u64| match unit {
-        0 => bytes.to_string(),
-        _ => format!("{:.1}", bytes as f64 / (1u64 << (10 * unit)) as f64),
-    };
+    let largest = total.unwrap_or(taken);
+    let unit = (largest.max(1).ilog2() / 10) as usize;
+    let scale = (1u64 << (10 * unit)) as f64;
+    let digits = usize::from(unit > 0 && largest as f64 / scale < 9.95);
+    let amount = |bytes: u64| format!("{:.digits$}", bytes as f64 / scale);
     let name = UNITS[unit];
     match total {
         // Not all before it is all.
@@ -154,7 +154,10 @@ mod tests {
             (0, None, "0 B"),
             (1023, None, "1023 B"),
             (1024, None, "1.0 KiB"),
-            (u64::MAX, None, "16.0 EiB"),
+            (9 << 20, None, "9.0 MiB"),
+            (10 << 20, None, "10 MiB"),
+            (u64::MAX, None, "16 EiB"),
+            (145 << 20, Some(586 << 20), "145/586 MiB 24%"),
             (999, Some(1000), "999/1000 B 99%"),
             (1, Some(1 << 20), "0.0/1.0 MiB 0%"),
         ] {
