@@ -21,8 +21,11 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
 
     $completions = @(switch ($command) {
         'streamw' {
-            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable')
-            [CompletionResult]::new('--window', '--window', [CompletionResultType]::ParameterName, 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h, count:100, global; repeatable')
+            [CompletionResult]::new('--window', '--window', [CompletionResultType]::ParameterName, 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h, count:100, global; repeatable')
+            [CompletionResult]::new('--trigger', '--trigger', [CompletionResultType]::ParameterName, 'When global windows print: every:N events of a key, or every:DUR as W passes multiples of it')
+            [CompletionResult]::new('--early', '--early', [CompletionResultType]::ParameterName, 'Print rows before their window ends: every:N of its events, or every:DUR as W passes multiples of it')
+            [CompletionResult]::new('--updates', '--updates', [CompletionResultType]::ParameterName, 'What a further row of a key and window says')
             [CompletionResult]::new('--offset', '--offset', [CompletionResultType]::ParameterName, 'Shift window starts; may be negative')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'How far records are out of order: W = largest event time - D')
             [CompletionResult]::new('--watermark-delay', '--watermark-delay', [CompletionResultType]::ParameterName, 'How far records are out of order: W = largest event time - D')

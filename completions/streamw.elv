@@ -18,8 +18,11 @@ set edit:completion:arg-completer[streamw] = {|@words|
     }
     var completions = [
         &'streamw'= {
-            cand -w 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable'
-            cand --window 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable'
+            cand -w 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h, count:100, global; repeatable'
+            cand --window 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h, count:100, global; repeatable'
+            cand --trigger 'When global windows print: every:N events of a key, or every:DUR as W passes multiples of it'
+            cand --early 'Print rows before their window ends: every:N of its events, or every:DUR as W passes multiples of it'
+            cand --updates 'What a further row of a key and window says'
             cand --offset 'Shift window starts; may be negative'
             cand -d 'How far records are out of order: W = largest event time - D'
             cand --watermark-delay 'How far records are out of order: W = largest event time - D'

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= offset= d/watermark-delay= l/allowed-lateness= late-rule= max-jump= max-future= t/time= time-format= timezone= year= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= h/help V/version
+    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= max-jump= max-future= t/time= time-format= timezone= year= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -24,7 +24,12 @@ function __fish_streamw_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c streamw -n "__fish_streamw_needs_command" -s w -l window -d 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable' -r
+complete -c streamw -n "__fish_streamw_needs_command" -s w -l window -d 'Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h, count:100, global; repeatable' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l trigger -d 'When global windows print: every:N events of a key, or every:DUR as W passes multiples of it' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l early -d 'Print rows before their window ends: every:N of its events, or every:DUR as W passes multiples of it' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l updates -d 'What a further row of a key and window says' -r -f -a "accumulating\t'the whole aggregate'
+discarding\t'what came since the row before'
+retracting\t'the whole aggregate, after a retract pane with what the row before said'"
 complete -c streamw -n "__fish_streamw_needs_command" -l offset -d 'Shift window starts; may be negative' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s d -l watermark-delay -d 'How far records are out of order: W = largest event time - D' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s l -l allowed-lateness -d 'How long after its end a window still takes events, measured in W' -r

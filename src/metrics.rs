@@ -5,7 +5,7 @@ use crate::time::Timestamp;
 /// What happened so far.
 ///
 /// Three sums hold at any moment: `records = blank + headers + bad + events`,
-/// `events = added + late_drops + unwindowed`, `panes = on_time + late`.
+/// `events = added + late_drops + unwindowed`, `panes = on_time + late + early + retract`.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
     /// Records taken: lines of NDJSON, rows of CSV.
@@ -34,6 +34,10 @@ pub struct Counters {
     pub on_time: u64,
     /// Of them, late.
     pub late: u64,
+    /// Of them, early.
+    pub early: u64,
+    /// Of them, those that take back another.
+    pub retract: u64,
     /// Bytes of the records taken.
     pub bytes: u64,
     /// The watermark; `None` before the first event.
@@ -76,6 +80,8 @@ impl Counters {
             self.panes += window.panes;
             self.on_time += window.on_time;
             self.late += window.late;
+            self.early += window.early;
+            self.retract += window.retract;
             self.state.bytes += window.state.bytes;
             self.state.peak += window.state.peak;
         }

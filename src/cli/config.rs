@@ -1,8 +1,9 @@
 //! Flags to configuration: every check that needs more than one flag.
 
-use super::{Flags, LateRuleFlag, OutputTimeFlag, Terminals};
+use super::{Flags, LateRuleFlag, OutputTimeFlag, Terminals, UpdatesFlag};
 use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
 use crate::engine::guard::GuardConfig;
+use crate::engine::running::{Running, Updates};
 use crate::engine::trigger::LateRule;
 use crate::engine::{EngineConfig, Limits};
 use crate::error::{Severity, TIME_FIELDS};
@@ -18,6 +19,7 @@ use crate::time::parse::{TimeFormat, TimeRules};
 use crate::time::year::YearRule;
 use crate::time::zone::Zone;
 use crate::time::{SECOND, Timestamp};
+use crate::window::every::Every;
 use crate::window::spec::WindowSpec;
 use std::fmt;
 use std::path::PathBuf;
@@ -146,6 +148,8 @@ impl Config {
                 plan: plan.clone(),
                 time_style: time_style(flags.output_time, &flags.timezone),
                 has_replaces: windows.iter().any(|window| matches!(window, WindowSpec::Sessions(_))),
+                has_bounds: windows.iter().any(has_bounds),
+                has_unbounded: !windows.iter().all(has_bounds),
                 windows: if windows.len() > 1 { flags.window } else { Vec::new() },
             },
             engine: EngineConfig {
@@ -158,6 +162,7 @@ impl Config {
                 },
                 plan,
                 limits: Limits { strict: flags.strict, max_bad, max_late },
+                running: running(&flags.early, flags.updates, &flags.timezone)?,
                 guard: GuardConfig { max_jump: flags.max_jump, max_future: flags.max_future },
             },
             time_is_given: flags.time.is_some(),
@@ -209,7 +214,17 @@ fn windows(flags: &Flags) -> Result<Vec<WindowSpec>, String> {
         return Err(format!("-w {twice} is given twice"));
     }
     let parse = |spec: &String| WindowSpec::parse(spec, flags.offset, &flags.timezone);
-    flags.window.iter().map(parse).collect::<Result<_, _>>().map_err(|message| format!("-w: {message}"))
+    let windows: Result<Vec<_>, _> = flags.window.iter().map(parse).collect();
+    let mut windows = windows.map_err(|message| format!("-w: {message}"))?;
+    if let Some(trigger) = &flags.trigger {
+        let every = Every::parse(trigger, &flags.timezone).map_err(|message| format!("--trigger: {message}"))?;
+        let mut globals = windows.iter_mut().filter_map(|window| match window {
+            WindowSpec::Global(trigger) => Some(trigger),
+            _ => None,
+        });
+        *globals.next().ok_or("--trigger is for -w global; other windows print when they end")? = Some(every);
+    }
+    Ok(windows)
 }
 
 fn all_cores() -> usize {
@@ -264,6 +279,22 @@ fn has_progress(flags: &Flags, terminals: Terminals) -> bool {
     let has_rows = flags.output.is_none() && terminals.stdout && terminals.is_one;
     let is_typed = terminals.stdin && (flags.files.is_empty() || flags.files.iter().any(|name| name == "-"));
     terminals.stderr && !terminals.is_dumb && !flags.quiet && !has_rows && !is_typed
+}
+
+fn running(early: &Option<String>, updates: UpdatesFlag, zone: &Zone) -> Result<Running, String> {
+    let early = early.as_ref().map(|early| Every::parse(early, zone)).transpose();
+    Ok(Running {
+        early: early.map_err(|message| format!("--early: {message}"))?,
+        updates: match updates {
+            UpdatesFlag::Accumulating => Updates::Accumulating,
+            UpdatesFlag::Discarding => Updates::Discarding,
+            UpdatesFlag::Retracting => Updates::Retracting,
+        },
+    })
+}
+
+fn has_bounds(window: &WindowSpec) -> bool {
+    !matches!(window, WindowSpec::Count(_) | WindowSpec::Global(_))
 }
 
 /// `[NAME=]FIELD`; the column is called as the field unless named.

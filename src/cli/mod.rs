@@ -96,16 +96,32 @@ struct Flags {
     #[arg(value_name = "FILE")]
     files: Vec<String>,
 
-    /// Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h; repeatable
+    /// Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h, count:100, global; repeatable
     ///
     /// tumbling:1m or 1m: one after the other. sliding:10m/1m or 10m/1m: ten minutes long, one
     /// every minute; a slide longer than the size leaves holes. session:30m: as long as a key's events are at most
     /// that far apart; a session ends after more than 30m of silence. cumulate:1d/1h: from the beginning of the day,
-    /// one ending every hour. With several -w each row begins with its "window". Starts are multiples of the
+    /// one ending every hour. count:100: so many events of a key. global: all of them, see --trigger. With several -w each row begins with its "window". Starts are multiples of the
     /// size (slide) from 1970-01-01T00:00:00Z, or by the clock of --timezone. 1w (from Monday), 1mo and 1y are
     /// calendar units.
     #[arg(short, long, value_name = "SPEC", help_heading = "Windows")]
     window: Vec<String>,
+
+    /// When global windows print: every:N events of a key, or every:DUR as W passes multiples of it
+    ///
+    /// Without it they print once, at the end of input.
+    #[arg(long, value_name = "every:N|DUR", help_heading = "Windows")]
+    trigger: Option<String>,
+
+    /// Print rows before their window ends: every:N of its events, or every:DUR as W passes multiples of it
+    ///
+    /// Such panes are early; the one on time follows. A key and window without news since its last pane is left out.
+    #[arg(long, value_name = "every:N|DUR", help_heading = "Windows")]
+    early: Option<String>,
+
+    /// What a further row of a key and window says
+    #[arg(long, value_enum, default_value_t = UpdatesFlag::Accumulating, help_heading = "Windows")]
+    updates: UpdatesFlag,
 
     /// Shift window starts; may be negative
     ///
@@ -276,6 +292,16 @@ enum LateRuleFlag {
     Window,
     /// those older than W minus the allowed lateness, whatever their windows
     Event,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UpdatesFlag {
+    /// the whole aggregate
+    Accumulating,
+    /// what came since the row before
+    Discarding,
+    /// the whole aggregate, after a retract pane with what the row before said
+    Retracting,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

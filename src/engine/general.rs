@@ -22,7 +22,7 @@ pub struct General {
 impl General {
     /// Nothing seen yet.
     pub fn new(config: &EngineConfig) -> General {
-        General { lanes: Lanes::new(&config.windows), guard: config.guard, guards: Vec::new() }
+        General { lanes: Lanes::new(&config.windows, &config.running), guard: config.guard, guards: Vec::new() }
     }
 
     /// Takes a batch; the wall clock says `now`.
@@ -76,6 +76,7 @@ impl General {
     pub fn end(&mut self, progress: &mut Progress, emit: &mut dyn Emit) -> ControlFlow<Stop> {
         progress.watermark = Timestamp::MAX;
         self.lanes.advance(Shared::of(progress), emit);
+        self.lanes.finish(Shared::of(progress), emit);
         ControlFlow::Continue(())
     }
 

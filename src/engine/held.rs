@@ -1,6 +1,6 @@
 //! Panes that are held back until those of other windows that come before them are known.
 
-use super::pane::{Emit, LateDrop, Pane, RecordRef, Timing};
+use super::pane::{Emit, Events, LateDrop, Pane, RecordRef, Timing};
 use crate::aggregate::Accumulator;
 use crate::event::BadRecord;
 use crate::window::Window;
@@ -15,6 +15,7 @@ pub struct Held {
 struct HeldPane {
     spec: usize,
     window: Window,
+    events: Option<Events>,
     key: Vec<u8>,
     timing: Timing,
     revision: u32,
@@ -24,8 +25,8 @@ struct HeldPane {
 
 impl HeldPane {
     fn lend(&self) -> Pane<'_> {
-        let HeldPane { spec, window, ref key, timing, revision, ref row, ref replaces } = *self;
-        Pane { spec, window, key, timing, revision, row, replaces }
+        let HeldPane { spec, window, events, ref key, timing, revision, ref row, ref replaces } = *self;
+        Pane { spec, window, events, key, timing, revision, row, replaces }
     }
 }
 
@@ -36,9 +37,18 @@ impl Held {
         self.release(emit);
     }
 
-    /// Passes on the late updates of one event in order of window, then of the command line.
+    /// Passes on the panes of several windows in order of window, key and the command line.
+    pub fn release_by_end(&mut self, emit: &mut dyn Emit) {
+        let bounds = |pane: &HeldPane| (pane.window.end, pane.window.start);
+        self.panes.sort_by(|a, b| bounds(a).cmp(&bounds(b)).then_with(|| (&a.key, a.spec).cmp(&(&b.key, b.spec))));
+        self.release(emit);
+    }
+
+    /// Passes on what one event prints: updates in order of window, then of the command line; and after them
+    /// what has no bounds (T8).
     pub fn release_by_window(&mut self, emit: &mut dyn Emit) {
-        self.panes.sort_by_key(|pane| (pane.window.end, pane.window.start, pane.spec));
+        let bounds = |pane: &HeldPane| pane.events.is_none().then_some((pane.window.end, pane.window.start));
+        self.panes.sort_by_key(|pane| (pane.events.is_some(), bounds(pane), pane.spec));
         self.release(emit);
     }
 
@@ -51,10 +61,11 @@ impl Held {
 
 impl Emit for Held {
     fn pane(&mut self, pane: &Pane<'_>) {
-        let Pane { spec, window, key, timing, revision, row, replaces } = *pane;
+        let Pane { spec, window, events, key, timing, revision, row, replaces } = *pane;
         self.panes.push(HeldPane {
             spec,
             window,
+            events,
             key: key.to_vec(),
             timing,
             revision,

@@ -4,9 +4,11 @@
 use super::held::Held;
 use super::keys::Keys;
 use super::pane::Emit;
+use super::running::{Running, RunningStore, Updates};
 use super::session::SessionStore;
 use super::slices::SliceStore;
 use super::trigger::Trigger;
+use super::unbounded::{Rule, UnboundedStore};
 use super::{Context, Event, Placement, Progress, WindowStore};
 use crate::aggregate::plan::AggregatePlan;
 use crate::metrics::Counters;
@@ -30,14 +32,27 @@ pub enum Windows {
     Slices(SliceStore),
     /// Sessions.
     Sessions(SessionStore),
+    /// Tumbling, sliding, cumulative, printed before they end.
+    Running(RunningStore),
+    /// By count, or global.
+    Unbounded(UnboundedStore),
 }
 
 impl Windows {
     /// No windows yet.
-    pub fn new(spec: &WindowSpec) -> Windows {
+    pub fn new(spec: &WindowSpec, running: &Running) -> Windows {
         match spec {
+            WindowSpec::Sliced(assigner) if running.is_on() => {
+                Windows::Running(RunningStore::new(assigner.clone(), running.clone()))
+            }
             WindowSpec::Sliced(assigner) => Windows::Slices(SliceStore::new(assigner.clone())),
-            WindowSpec::Sessions(assigner) => Windows::Sessions(SessionStore::new(*assigner)),
+            WindowSpec::Sessions(assigner) => Windows::Sessions(SessionStore::new(*assigner, running.clone())),
+            WindowSpec::Count(size) => {
+                Windows::Unbounded(UnboundedStore::new(Rule::Full(*size), Updates::Accumulating))
+            }
+            WindowSpec::Global(every) => {
+                Windows::Unbounded(UnboundedStore::new(Rule::Trigger(every.clone()), running.updates))
+            }
         }
     }
 
@@ -46,6 +61,8 @@ impl Windows {
         match self {
             Windows::Slices(store) => store,
             Windows::Sessions(store) => store,
+            Windows::Running(store) => store,
+            Windows::Unbounded(store) => store,
         }
     }
 
@@ -53,13 +70,15 @@ impl Windows {
         match self {
             Windows::Slices(store) => store,
             Windows::Sessions(store) => store,
+            Windows::Running(store) => store,
+            Windows::Unbounded(store) => store,
         }
     }
 }
 
 impl Lane {
-    fn new(spec: &WindowSpec) -> Lane {
-        Lane { windows: Windows::new(spec), keys: Keys::default(), counters: Counters::default() }
+    fn new(spec: &WindowSpec, running: &Running) -> Lane {
+        Lane { windows: Windows::new(spec, running), keys: Keys::default(), counters: Counters::default() }
     }
 
     fn with<T>(
@@ -103,8 +122,8 @@ impl<'a> Shared<'a> {
 
 impl Lanes {
     /// A lane for each window.
-    pub fn new(specs: &[WindowSpec]) -> Lanes {
-        Lanes { lanes: specs.iter().map(Lane::new).collect(), held: Held::default() }
+    pub fn new(specs: &[WindowSpec], running: &Running) -> Lanes {
+        Lanes { lanes: specs.iter().map(|spec| Lane::new(spec, running)).collect(), held: Held::default() }
     }
 
     /// Whether all windows of `time` lie within the range of time (T1).
@@ -136,9 +155,9 @@ impl Lanes {
 
     /// Fires and drops what the watermark allows, in the order of T9.
     pub fn advance(&mut self, shared: Shared<'_>, emit: &mut dyn Emit) {
-        for (spec, lane) in self.lanes.iter_mut().enumerate() {
-            lane.with(shared, spec, emit, |store, cx| store.prepare(cx));
-        }
+        self.each(shared, |store, cx| store.announce(cx));
+        self.held.release_by_key(emit);
+        self.each(shared, |store, cx| store.prepare(cx));
         while let Some(next) = self.next_due(shared, emit) {
             let due = |lane: &mut Lane, spec, emit: &mut dyn Emit| {
                 lane.with(shared, spec, emit, |store, cx| store.next_due(cx)) == Some(next)
@@ -157,8 +176,21 @@ impl Lanes {
             }
             self.held.release_by_key(emit);
         }
+        self.each(shared, |store, cx| store.foretell(cx));
+        self.held.release_by_end(emit);
+        self.each(shared, |store, cx| store.settle(cx));
+    }
+
+    /// Prints what comes last, at the end of input.
+    pub fn finish(&mut self, shared: Shared<'_>, emit: &mut dyn Emit) {
+        self.each(shared, |store, cx| store.finish(cx));
+        self.held.release_by_key(emit);
+    }
+
+    /// Does the same in each lane; what is printed is held.
+    fn each(&mut self, shared: Shared<'_>, work: impl Fn(&mut dyn WindowStore, &mut Context<'_>)) {
         for (spec, lane) in self.lanes.iter_mut().enumerate() {
-            lane.with(shared, spec, emit, |store, cx| store.settle(cx));
+            lane.with(shared, spec, &mut self.held, &work);
         }
     }
 

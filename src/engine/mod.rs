@@ -1,6 +1,7 @@
 //! The engine: one event at a time, in order (T2). It does no I/O and looks at no clock: the same
 //! inputs give the same panes.
 
+mod cell;
 mod general;
 pub mod guard;
 mod held;
@@ -8,11 +9,13 @@ pub mod keys;
 mod lane;
 pub mod pane;
 pub mod runaway;
+pub mod running;
 mod session;
 mod slices;
 mod table;
 mod tree;
 pub mod trigger;
+pub mod unbounded;
 
 use crate::aggregate::Accumulator;
 use crate::aggregate::plan::AggregatePlan;
@@ -24,9 +27,9 @@ use crate::window::spec::WindowSpec;
 use general::General;
 use guard::GuardConfig;
 use keys::{KeyId, Keys};
-use lane::Windows;
 use pane::{Emit, LateDrop, RecordRef, Timing};
 use runaway::Runaway;
+use running::Running;
 use session::SessionStore;
 use slices::SliceStore;
 use std::ops::{ControlFlow, Range};
@@ -49,6 +52,8 @@ pub struct EngineConfig {
     pub limits: Limits,
     /// How far ahead an event may be (`--max-jump`, `--max-future`).
     pub guard: GuardConfig,
+    /// What is printed before windows end (`--early`, `--updates`).
+    pub running: Running,
 }
 
 /// Counts that stop the run (E1).
@@ -142,6 +147,15 @@ trait WindowStore {
     /// Where the last window of `time` ends; `None` if it has none.
     fn last_end(&self, time: Timestamp) -> Option<Timestamp>;
 
+    /// Prints what passing moments bring, before what the watermark fires (T8).
+    fn announce(&mut self, _cx: &mut Context<'_>) {}
+
+    /// Prints rows of windows that go on, after those of windows that the watermark fires: they end later (T9).
+    fn foretell(&mut self, _cx: &mut Context<'_>) {}
+
+    /// Prints what only the end of input brings, after all else (T8).
+    fn finish(&mut self, _cx: &mut Context<'_>) {}
+
     /// Finds out what is due, now that the watermark has advanced.
     fn prepare(&mut self, cx: &mut Context<'_>);
 
@@ -207,11 +221,12 @@ struct Progress {
 impl Engine {
     /// An engine that has seen nothing.
     pub fn new(config: EngineConfig) -> Engine {
+        let is_plain = !config.guard.is_on() && !config.running.is_on();
         let windows = match config.windows.as_slice() {
-            [only] if !config.guard.is_on() => match Windows::new(only) {
-                Windows::Slices(store) => Machine::Slices(store),
-                Windows::Sessions(store) => Machine::Sessions(store),
-            },
+            [WindowSpec::Sliced(assigner)] if is_plain => Machine::Slices(SliceStore::new(assigner.clone())),
+            [WindowSpec::Sessions(assigner)] if is_plain => {
+                Machine::Sessions(SessionStore::new(*assigner, Running::default()))
+            }
             _ => Machine::General(General::new(&config)),
         };
         let progress = Progress {
@@ -473,6 +488,8 @@ impl Counters {
         match timing {
             Timing::OnTime => self.on_time += 1,
             Timing::Late => self.late += 1,
+            Timing::Early => self.early += 1,
+            Timing::Retract => self.retract += 1,
         }
     }
 }

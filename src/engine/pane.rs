@@ -12,6 +12,10 @@ pub enum Timing {
     OnTime,
     /// After that, for an event within the allowed lateness.
     Late,
+    /// Before that.
+    Early,
+    /// What the pane before said is taken back; another follows at once.
+    Retract,
 }
 
 impl Timing {
@@ -20,6 +24,8 @@ impl Timing {
         match self {
             Timing::OnTime => "on_time",
             Timing::Late => "late",
+            Timing::Early => "early",
+            Timing::Retract => "retract",
         }
     }
 }
@@ -29,8 +35,10 @@ impl Timing {
 pub struct Pane<'a> {
     /// Which of the windows asked for, in the order of the command line.
     pub spec: usize,
-    /// The window.
+    /// The window; without bounds, the times of its first and its last event.
     pub window: Window,
+    /// What a window without bounds has instead (T8).
+    pub events: Option<Events>,
     /// The key, encoded as in [`crate::event::key`].
     pub key: &'a [u8],
     /// When it is printed.
@@ -41,6 +49,15 @@ pub struct Pane<'a> {
     pub row: &'a [Accumulator],
     /// Bounds of printed sessions that this one has absorbed or extended, in order (T7).
     pub replaces: &'a [Window],
+}
+
+/// What a row of a window without bounds tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Events {
+    /// Counts the panes of a key from 0 (`count:N`).
+    pub seq: Option<u64>,
+    /// Whether it was cut short by the end of input.
+    pub is_partial: bool,
 }
 
 /// A record that is reported, and where it stands.

@@ -1,12 +1,14 @@
 //! Sessions: windows that grow and merge as events come (T7).
 
+use super::cell::Cell;
 use super::keys::KeyId;
-use super::pane::{Pane, Timing};
+use super::pane::Timing;
+use super::running::Running;
 use super::table::IdMap;
 use super::trigger::Verdict;
 use super::{Context, Event, Placement, WindowStore};
 use crate::aggregate::Accumulator;
-use crate::aggregate::plan::{AggregatePlan, merge_rows};
+use crate::aggregate::plan::AggregatePlan;
 use crate::time::Timestamp;
 use crate::window::Window;
 use crate::window::session::Sessions;
@@ -17,6 +19,8 @@ use std::collections::BinaryHeap;
 #[derive(Debug)]
 pub struct SessionStore {
     assigner: Sessions,
+    running: Running,
+    next_moment: Timestamp,
     sessions: Vec<Session>,
     free: Vec<u32>,
     /// The sessions of each key, by start. They neither overlap nor touch.
@@ -34,9 +38,9 @@ pub struct SessionStore {
 struct Session {
     window: Window,
     key: KeyId,
-    row: Vec<Accumulator>,
-    /// Panes printed under these bounds.
-    revision: u32,
+    cell: Cell,
+    /// Whether it has printed on time or late under these bounds.
+    has_fired: bool,
     /// Printed bounds that it has left behind and not yet listed.
     replaces: Vec<Window>,
     /// The alarm that counts; older ones of this place are void.
@@ -92,9 +96,9 @@ impl WindowStore for SessionStore {
                 continue;
             }
             session.alarm = None;
-            match (horizons.verdict(session.window.end), session.revision) {
+            match (horizons.verdict(session.window.end), session.has_fired) {
                 (Verdict::Open, _) => self.set_alarm(index, cx),
-                (_, 0) => self.firing.push(index),
+                (_, false) => self.firing.push(index),
                 (Verdict::Late, _) => self.set_alarm(index, cx),
                 (Verdict::Gone, _) => self.purge(index, cx),
             }
@@ -120,22 +124,37 @@ impl WindowStore for SessionStore {
 
     fn settle(&mut self, _cx: &mut Context<'_>) {}
 
+    fn foretell(&mut self, cx: &mut Context<'_>) {
+        if self.running.passes(cx.watermark, &mut self.next_moment) {
+            let open = |index: &u32| {
+                let session = &self.sessions[*index as usize];
+                !session.has_fired && session.cell.since > 0
+            };
+            let open: Vec<u32> = self.by_key.values().flatten().copied().filter(open).collect();
+            for index in open {
+                self.print(index, Timing::Early, cx);
+            }
+        }
+    }
+
     #[inline]
     fn next_advance(&self) -> Timestamp {
-        self.alarms.peek().map_or(Timestamp::MAX, |Reverse(alarm)| alarm.at)
+        self.alarms.peek().map_or(self.next_moment, |Reverse(alarm)| alarm.at.min(self.next_moment))
     }
 
     fn open_windows(&self) -> u64 {
         let live = self.by_key.values().flatten();
-        live.filter(|index| self.sessions[**index as usize].revision == 0).count() as u64
+        live.filter(|index| !self.sessions[**index as usize].has_fired).count() as u64
     }
 }
 
 impl SessionStore {
     /// A store without sessions.
-    pub fn new(assigner: Sessions) -> SessionStore {
+    pub fn new(assigner: Sessions, running: Running) -> SessionStore {
         SessionStore {
             assigner,
+            next_moment: running.first_moment(),
+            running,
             sessions: Vec::new(),
             free: Vec::new(),
             by_key: IdMap::default(),
@@ -155,9 +174,12 @@ impl SessionStore {
         }
         let index =
             if touched.is_empty() { self.open(own, id, touched.start, cx) } else { self.join(touched, merged, id, cx) };
-        event.add_to(&mut self.sessions[index as usize].row, cx.plan);
+        self.sessions[index as usize].cell.add(event, cx.plan);
         match verdict {
             Verdict::Late => self.print(index, Timing::Late, cx),
+            Verdict::Open if self.running.is_enough(self.sessions[index as usize].cell.since) => {
+                self.print(index, Timing::Early, cx);
+            }
             Verdict::Open | Verdict::Gone => {}
         }
         self.set_alarm(index, cx);
@@ -182,9 +204,8 @@ impl SessionStore {
     }
 
     fn open(&mut self, window: Window, key: KeyId, place: usize, cx: &mut Context<'_>) -> u32 {
-        let mut row = Vec::with_capacity(cx.plan.width());
-        cx.plan.push_row(&mut row);
-        let session = Session { window, key, row, revision: 0, replaces: Vec::new(), alarm: None };
+        let cell = Cell::new(cx.plan, self.running.updates);
+        let session = Session { window, key, cell, has_fired: false, replaces: Vec::new(), alarm: None };
         let index = match self.free.pop() {
             Some(index) => {
                 self.sessions[index as usize] = session;
@@ -211,24 +232,28 @@ impl SessionStore {
         for place in touched.clone() {
             let session = &mut self.sessions[self.by_key[&id][place] as usize];
             replaces.append(&mut session.replaces);
-            if session.revision > 0 {
+            if session.cell.revision > 0 {
                 replaces.push(session.window);
             }
+            session.cell.leave(session.window);
         }
         let absorbed: Vec<u32> = match self.by_key.get_mut(&id) {
             Some(sessions) => sessions.drain(touched.start + 1..touched.end).collect(),
             None => Vec::new(),
         };
         for index in absorbed {
-            let row = std::mem::take(&mut self.sessions[index as usize].row);
-            merge_rows(&mut self.sessions[first as usize].row, &row);
+            let cell = std::mem::take(&mut self.sessions[index as usize].cell);
+            self.sessions[first as usize].cell.absorb(cell);
             self.forget(index, cx);
         }
         replaces.sort_unstable();
         let session = &mut self.sessions[first as usize];
+        if !replaces.is_empty() {
+            session.cell.say_all();
+        }
         session.replaces = replaces;
         session.window = merged;
-        session.revision = 0;
+        session.has_fired = false;
         first
     }
 
@@ -236,8 +261,8 @@ impl SessionStore {
     fn set_alarm(&mut self, index: u32, cx: &mut Context<'_>) {
         let session = &mut self.sessions[index as usize];
         let end = session.window.end;
-        let at = if session.revision == 0 { end } else { cx.trigger.gone_at(end) };
-        let is_never = session.revision > 0 && at == Timestamp::MAX;
+        let at = if session.has_fired { cx.trigger.gone_at(end) } else { end };
+        let is_never = session.has_fired && at == Timestamp::MAX;
         if is_never || session.alarm.is_some_and(|alarm| alarm.at <= at) {
             return;
         }
@@ -260,18 +285,9 @@ impl SessionStore {
 
     fn print(&mut self, index: u32, timing: Timing, cx: &mut Context<'_>) {
         let session = &mut self.sessions[index as usize];
-        let pane = Pane {
-            spec: cx.spec,
-            window: session.window,
-            key: cx.keys.bytes(session.key),
-            timing,
-            revision: session.revision,
-            row: &session.row,
-            replaces: &session.replaces,
-        };
-        cx.counters.count_pane(timing);
-        cx.emit.pane(&pane);
-        session.revision += 1;
+        let Session { window, key, ref replaces, .. } = *session;
+        session.cell.print((window, None), key, timing, replaces, cx);
+        session.has_fired |= timing != Timing::Early;
         session.replaces.clear();
     }
 
@@ -289,7 +305,7 @@ impl SessionStore {
     fn forget(&mut self, index: u32, cx: &mut Context<'_>) {
         let session = &mut self.sessions[index as usize];
         session.alarm = None;
-        session.row = Vec::new();
+        session.cell = Cell::default();
         cx.keys.size.shrink(session_bytes(cx.plan));
         cx.keys.release(session.key);
         self.free.push(index);

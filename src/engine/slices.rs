@@ -220,6 +220,7 @@ impl SliceStore {
         let pane = Pane {
             spec: cx.spec,
             window: self.assigner.window(window),
+            events: None,
             key: cx.keys.bytes(id),
             timing: Timing::Late,
             revision: *revision,
@@ -260,6 +261,7 @@ impl SliceStore {
             cx.emit.pane(&Pane {
                 spec: cx.spec,
                 window: bounds,
+                events: None,
                 key,
                 timing: Timing::OnTime,
                 revision: 0,

@@ -4,8 +4,9 @@ use super::RowShape;
 use super::ndjson::replaces;
 use super::text::{json_value, number};
 use crate::aggregate::{Raw, Value};
-use crate::engine::pane::Pane;
+use crate::engine::pane::{Events, Pane};
 use crate::event::key::{KeyPart, parts};
+use crate::time::Timestamp;
 use std::io::Write;
 
 /// Takes the cells of a row, one after the other.
@@ -23,12 +24,17 @@ pub trait CellWriter {
 /// The names of the columns, which follow from the flags alone.
 pub fn header(shape: &RowShape) -> Vec<&str> {
     let mut names = if shape.windows.is_empty() { vec![] } else { vec!["window"] };
-    names.extend(["window_start", "window_end"]);
+    if shape.has_bounds {
+        names.extend(["window_start", "window_end"]);
+    }
     names.extend(shape.keys.iter().map(String::as_str));
     names.extend(shape.plan.columns.iter().map(|column| column.name.as_str()));
     names.extend(["pane", "revision"]);
     if shape.has_replaces {
         names.push("replaces");
+    }
+    if shape.has_unbounded {
+        names.extend(["seq", "partial", "first_time", "last_time"]);
     }
     names
 }
@@ -44,9 +50,9 @@ pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
     if let Some(window) = shape.windows.get(pane.spec) {
         cells.text(window.as_bytes());
     }
-    let is_number = !shape.time_style.is_text();
-    for bound in [pane.window.start, pane.window.end] {
-        cells.plain(is_number, |out| shape.time_style.write(out, bound));
+    let bounds = [pane.window.start, pane.window.end];
+    if shape.has_bounds {
+        times(shape, pane.events.is_none().then_some(bounds), cells);
     }
     for part in parts(pane.key) {
         match part {
@@ -75,6 +81,27 @@ pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
             cells.text(&list);
         }
     }
+    if shape.has_unbounded {
+        match pane.events.and_then(|events| events.seq) {
+            Some(seq) => cells.plain(true, |out| {
+                let _ = write!(out, "{seq}");
+            }),
+            None => cells.null(),
+        }
+        match pane.events {
+            Some(Events { is_partial: true, .. }) => cells.plain(false, |out| out.extend_from_slice(b"true")),
+            _ => cells.null(),
+        }
+        times(shape, pane.events.map(|_| bounds), cells);
+    }
+}
+
+fn times(shape: &RowShape, times: Option<[Timestamp; 2]>, cells: &mut impl CellWriter) {
+    let is_number = !shape.time_style.is_text();
+    match times {
+        Some(times) => times.map(|time| cells.plain(is_number, |out| shape.time_style.write(out, time))),
+        None => [(); 2].map(|()| cells.null()),
+    };
 }
 
 /// An aggregate's result: a JSON string as its text, lists and objects as compact JSON.

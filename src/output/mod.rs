@@ -40,6 +40,10 @@ pub struct RowShape {
     pub time_style: TimeStyle,
     /// Whether rows can replace others (sessions).
     pub has_replaces: bool,
+    /// Whether any window has bounds.
+    pub has_bounds: bool,
+    /// Whether any has none (count, global).
+    pub has_unbounded: bool,
 }
 
 /// Names of columns that every row has, or may have; no key or aggregate can be called so.

@@ -2,7 +2,7 @@
 
 use super::text::{json_key_part, json_string, json_time, json_value};
 use super::{Encoder, RowShape};
-use crate::engine::pane::Pane;
+use crate::engine::pane::{Events, Pane};
 use crate::event::key::parts;
 use crate::window::Window;
 use std::io::Write;
@@ -34,7 +34,11 @@ impl Ndjson {
         }
     }
 
-    fn window_text(&mut self, spec: usize, window: Window) -> &[u8] {
+    fn window_text(&mut self, spec: usize, window: Window, has_bounds: bool) -> &[u8] {
+        let (start, end) = match has_bounds {
+            true => ("\"window_start\":", ",\"window_end\":"),
+            false => ("\"first_time\":", ",\"last_time\":"),
+        };
         if self.window.as_ref().is_none_or(|(of, last, _)| *last != window || *of != spec) {
             let mut text = vec![b'{'];
             if let Some(window) = self.shape.windows.get(spec) {
@@ -42,9 +46,9 @@ impl Ndjson {
                 json_string(&mut text, window);
                 text.push(b',');
             }
-            text.extend_from_slice(b"\"window_start\":");
+            text.extend_from_slice(start.as_bytes());
             json_time(&mut text, &self.shape.time_style, window.start);
-            text.extend_from_slice(b",\"window_end\":");
+            text.extend_from_slice(end.as_bytes());
             json_time(&mut text, &self.shape.time_style, window.end);
             self.window = Some((spec, window, text));
         }
@@ -56,7 +60,7 @@ impl Encoder for Ndjson {
     fn header(&mut self, _out: &mut Vec<u8>) {}
 
     fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.window_text(pane.spec, pane.window));
+        out.extend_from_slice(self.window_text(pane.spec, pane.window, pane.events.is_none()));
         for (name, part) in self.key_names.iter().zip(parts(pane.key)) {
             out.extend_from_slice(name);
             json_key_part(out, &part);
@@ -71,6 +75,12 @@ impl Encoder for Ndjson {
         if !pane.replaces.is_empty() {
             out.extend_from_slice(b",\"replaces\":");
             replaces(out, &self.shape, pane.replaces);
+        }
+        if let Some(Events { seq, is_partial }) = pane.events {
+            if let Some(seq) = seq {
+                let _ = write!(out, ",\"seq\":{seq}");
+            }
+            out.extend_from_slice(if is_partial { b",\"partial\":true" } else { b"" });
         }
         out.extend_from_slice(b"}\n");
     }

@@ -166,7 +166,7 @@ impl Output {
 }
 
 /// What is counted for each of several windows, too.
-fn per_window(counters: &Counters) -> [(&'static str, u64); 7] {
+fn per_window(counters: &Counters) -> [(&'static str, u64); 9] {
     [
         ("added", counters.added),
         ("late_drops", counters.late_drops),
@@ -175,6 +175,8 @@ fn per_window(counters: &Counters) -> [(&'static str, u64); 7] {
         ("panes", counters.panes),
         ("on_time", counters.on_time),
         ("late", counters.late),
+        ("early", counters.early),
+        ("retract", counters.retract),
     ]
 }
 

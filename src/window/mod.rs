@@ -6,6 +6,7 @@
 //! [`session`].
 
 pub mod cumulative;
+pub mod every;
 pub mod grid;
 pub mod local;
 pub mod session;

@@ -6,6 +6,7 @@
 //! larger than the size leaves every second slice a hole that no window covers (T6).
 
 use super::cumulative::Cumulative;
+use super::every::Moments;
 use super::{SliceId, Window, WindowId, grid::Grid};
 use crate::time::Timestamp;
 use std::ops::Range;
@@ -103,6 +104,12 @@ impl Sliced {
 }
 
 impl Even {
+    /// The moments at which windows start.
+    pub fn starts(self) -> Moments {
+        // A slide was an i64 when it was given.
+        Moments { grid: self.grid, length: self.slide as i64 }
+    }
+
     /// Windows of `size` units that start every `slide` units. Both are positive.
     fn new(grid: Grid, size: i64, slide: i64) -> Even {
         assert!(size > 0 && slide > 0, "window sizes are checked when the specification is read");

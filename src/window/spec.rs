@@ -1,6 +1,7 @@
 //! Window specifications: `1m`, `sliding:10m/1m`, `session:30m` (`-w`), and durations as text.
 
 use super::cumulative::{Cumulative, Scale};
+use super::every::Every;
 use super::grid::Grid;
 use super::local::{LocalGrid, Marks};
 use super::session::Sessions;
@@ -15,6 +16,10 @@ pub enum WindowSpec {
     Sliced(Sliced),
     /// Sessions by gap.
     Sessions(Sessions),
+    /// So many events of a key (T8).
+    Count(u64),
+    /// All events of a key, printed by a trigger (T8).
+    Global(Option<Every>),
 }
 
 /// A length on a grid: `90s`, or calendar units (T6).
@@ -38,6 +43,7 @@ impl WindowSpec {
     pub fn parse(text: &str, offset: Span, zone: &Zone) -> Result<WindowSpec, String> {
         let (kind, body) = match text.split_once(':') {
             Some((kind, body)) => (kind.trim(), body.trim()),
+            None if text.trim() == "global" => ("global", ""),
             None if text.contains('/') => ("sliding", text.trim()),
             None => ("tumbling", text.trim()),
         };
@@ -58,6 +64,15 @@ impl WindowSpec {
                     .ok_or_else(|| format!("\"{text}\" needs a size and a step, as in cumulate:1d/1h"))?;
                 cumulative(parse_length(size)?, parse_length(step)?, offset, zone)
             }
+            "global" | "count" if offset != Span::ZERO => {
+                Err(format!("--offset has no meaning for {kind} windows: they begin with an event"))
+            }
+            "global" if body.is_empty() => Ok(WindowSpec::Global(None)),
+            "global" => Err("global takes nothing after it; --trigger says when it prints".into()),
+            "count" => match body.parse() {
+                Ok(size) if size > 0 => Ok(WindowSpec::Count(size)),
+                _ => Err(format!("\"{text}\" needs a number of events, as in count:100")),
+            },
             "session" => {
                 if offset != Span::ZERO {
                     return Err("--offset has no meaning for sessions: they begin with an event".into());
@@ -70,9 +85,10 @@ impl WindowSpec {
                 }
             }
             other => {
-                let near = crate::suggest::near(other, ["tumbling", "sliding", "session", "cumulate"]);
+                let near =
+                    crate::suggest::near(other, ["tumbling", "sliding", "session", "cumulate", "global", "count"]);
                 Err(format!(
-                    "unknown window kind \"{other}\"{near}; use tumbling:1m (or 1m), sliding:10m/1m (or 10m/1m), session:30m or cumulate:1d/1h"
+                    "unknown window kind \"{other}\"{near}; use tumbling:1m (or 1m), sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h, count:100 or global"
                 ))
             }
         }
@@ -110,6 +126,25 @@ fn sliced(size: Length, slide: Length, offset: Span, zone: &Zone) -> Result<Wind
         }
     };
     Ok(WindowSpec::Sliced(Sliced::new(grid, size, slide)))
+}
+
+impl Every {
+    /// Reads `every:N` or `every:DUR`; moments follow the clock of the zone as windows do.
+    ///
+    /// # Errors
+    /// A message for people.
+    pub fn parse(text: &str, zone: &Zone) -> Result<Every, String> {
+        let body =
+            text.strip_prefix("every:").ok_or_else(|| format!("\"{text}\" is neither every:100 nor every:15m"))?;
+        match body.trim().parse() {
+            Ok(0) => Err(format!("\"{text}\" has no events in it")),
+            Ok(count) => Ok(Every::Events(count)),
+            Err(_) => match sliced(parse_length(body)?, parse_length(body)?, Span::ZERO, zone)? {
+                WindowSpec::Sliced(Sliced::Even(even)) => Ok(Every::Moments(even.starts())),
+                _ => Err(format!("\"{text}\" has no moments")),
+            },
+        }
+    }
 }
 
 fn cumulative(size: Length, step: Length, offset: Span, zone: &Zone) -> Result<WindowSpec, String> {
@@ -260,6 +295,7 @@ mod tests {
                 let window = sessions.window(Timestamp(time)).expect("in range");
                 (window.start.0, window.end.0)
             }
+            WindowSpec::Count(_) | WindowSpec::Global(_) => panic!("{spec} has no bounds"),
         }
     }
 

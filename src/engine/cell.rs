@@ -1,0 +1,148 @@
+//! The state of one key and window where rows are printed before its end, or not as a whole (`--early`,
+//! `--updates`): what it holds, and what of it has been said.
+
+use super::keys::KeyId;
+use super::pane::{Events, Pane, Timing};
+use super::running::Updates;
+use super::{Context, Event};
+use crate::aggregate::Accumulator;
+use crate::aggregate::plan::{AggregatePlan, merge_rows};
+use crate::window::Window;
+
+/// The accumulators of a key and window, and what its panes have said.
+#[derive(Debug, Default)]
+pub struct Cell {
+    row: Vec<Accumulator>,
+    /// What more is kept unless each pane says all and takes nothing back.
+    said: Option<Box<Said>>,
+    /// Number of events since the last pane.
+    pub since: u64,
+    /// Panes so far.
+    pub revision: u32,
+}
+
+#[derive(Debug)]
+enum Said {
+    /// Events since the last pane, for those that want only them.
+    News(Vec<Accumulator>),
+    /// What stands in the output, for those that want it taken back: under these bounds, and under others that
+    /// its session has left.
+    Rows { printed: Option<Vec<Accumulator>>, left: Vec<Left> },
+}
+
+/// A row under bounds that its session has left.
+#[derive(Debug)]
+struct Left {
+    window: Window,
+    revision: u32,
+    row: Vec<Accumulator>,
+}
+
+fn fresh(plan: &AggregatePlan) -> Vec<Accumulator> {
+    let mut row = Vec::with_capacity(plan.width());
+    plan.push_row(&mut row);
+    row
+}
+
+impl Cell {
+    /// No events yet.
+    pub fn new(plan: &AggregatePlan, updates: Updates) -> Cell {
+        let said = match updates {
+            Updates::Accumulating => None,
+            Updates::Discarding => Some(Box::new(Said::News(fresh(plan)))),
+            Updates::Retracting => Some(Box::new(Said::Rows { printed: None, left: Vec::new() })),
+        };
+        Cell { row: fresh(plan), said, since: 0, revision: 0 }
+    }
+
+    /// Bytes that a cell takes at the most, but for what its accumulators hold elsewhere.
+    pub fn bytes(plan: &AggregatePlan, updates: Updates) -> usize {
+        let row = plan.width() * size_of::<Accumulator>();
+        let said = if updates == Updates::Accumulating { 0 } else { size_of::<Said>() + row };
+        size_of::<Cell>() + row + said
+    }
+
+    /// One event more.
+    #[inline]
+    pub fn add(&mut self, event: &Event<'_>, plan: &AggregatePlan) {
+        event.add_to(&mut self.row, plan);
+        if let Some(Said::News(news)) = self.said.as_deref_mut() {
+            event.add_to(news, plan);
+        }
+        self.since += 1;
+    }
+
+    /// Takes over the events of the session that follows.
+    pub fn absorb(&mut self, other: Cell) {
+        merge_rows(&mut self.row, &other.row);
+        match (self.said.as_deref_mut(), other.said.map(|said| *said)) {
+            (Some(Said::News(news)), Some(Said::News(others))) => merge_rows(news, &others),
+            (Some(Said::Rows { left, .. }), Some(Said::Rows { left: others, .. })) => left.extend(others),
+            _ => {}
+        }
+        self.since += other.since;
+    }
+
+    /// Its session has other bounds from now on: nothing is printed under them yet, and what was under `window` is
+    /// to be taken back.
+    pub fn leave(&mut self, window: Window) {
+        let revision = std::mem::take(&mut self.revision);
+        if let Some(Said::Rows { printed, left }) = self.said.as_deref_mut() {
+            left.extend(printed.take().map(|row| Left { window, revision, row }));
+        }
+    }
+
+    /// All that it holds is news: its rows under other bounds are replaced.
+    pub fn say_all(&mut self) {
+        if let Some(Said::News(news)) = self.said.as_deref_mut() {
+            news.clone_from(&self.row);
+        }
+    }
+
+    /// Prints a pane: of a window with these bounds, or of one without.
+    pub fn print(
+        &mut self,
+        (window, events): (Window, Option<Events>),
+        id: KeyId,
+        timing: Timing,
+        replaces: &[Window],
+        cx: &mut Context<'_>,
+    ) {
+        let mut pane = Pane {
+            spec: cx.spec,
+            window,
+            events,
+            key: cx.keys.bytes(id),
+            timing,
+            revision: 0,
+            row: &self.row,
+            replaces,
+        };
+        match self.said.as_deref_mut() {
+            None => {}
+            Some(Said::News(news)) => pane.row = news,
+            Some(Said::Rows { printed, left }) => {
+                for Left { window, revision, row } in left.drain(..) {
+                    cx.counters.count_pane(Timing::Retract);
+                    let timing = Timing::Retract;
+                    cx.emit.pane(&Pane { window, revision, timing, row: &row, replaces: &[], ..pane });
+                }
+                if let Some(row) = printed {
+                    cx.counters.count_pane(Timing::Retract);
+                    let timing = Timing::Retract;
+                    cx.emit.pane(&Pane { revision: self.revision, timing, row, replaces: &[], ..pane });
+                    self.revision += 1;
+                }
+                *printed = Some(self.row.clone());
+            }
+        }
+        pane.revision = self.revision;
+        cx.counters.count_pane(timing);
+        cx.emit.pane(&pane);
+        self.revision += 1;
+        self.since = 0;
+        if let Some(Said::News(news)) = self.said.as_deref_mut() {
+            *news = fresh(cx.plan);
+        }
+    }
+}
