@@ -69,8 +69,9 @@ impl Format for Separated {
 /// Where the first row begins that is not blank, not too long, and whose quoting is well-formed.
 fn find_row(bytes: &[u8], layout: &Layout, max_line: usize) -> Option<usize> {
     let mut start = 0;
+    let mut malformed = layout.malformed.iter().peekable();
     while start < bytes.len() {
-        if let Some(bad) = layout.malformed.iter().find(|bad| bad.start == start) {
+        if let Some(bad) = malformed.next_if(|bad| bad.start <= start) {
             start = bad.end;
             continue;
         }

@@ -64,6 +64,9 @@ impl Cutter for Lines {
 /// quoted cell that is followed by anything but a delimiter or the row's end, or that does not end
 /// within `max_line` bytes of its row, makes the first line of that row a malformed one, and reading
 /// goes on at the next line. A row that is longer than that outside of quotes ends with its line.
+///
+/// No byte is looked at again and again for that: a row that is in quotes at a line end stands there
+/// as the malformed row before it did, and so goes on as that one did.
 #[derive(Debug)]
 pub struct CsvRows {
     delimiter: u8,
@@ -71,10 +74,12 @@ pub struct CsvRows {
     state: State,
     /// Everything before this has been looked at.
     at: usize,
-    /// Where the last quoted cell ended, or the buffer's beginning.
+    /// Up to where row ends outside of quotes have been looked for.
     plain_from: usize,
     /// Where the row at hand begins, as far as quoted cells have told.
     row: usize,
+    /// Up to here malformed rows have been followed. A row that is in quotes at a line end before takes the same way.
+    looked_to: usize,
     malformed: Vec<Range<usize>>,
 }
 
@@ -89,7 +94,8 @@ enum State {
 impl CsvRows {
     /// A cutter for rows of cells between these delimiters.
     pub fn new(delimiter: u8, max_line: usize) -> CsvRows {
-        CsvRows { delimiter, max_line, state: State::Plain, at: 0, plain_from: 0, row: 0, malformed: Vec::new() }
+        let state = State::Plain;
+        CsvRows { delimiter, max_line, state, at: 0, plain_from: 0, row: 0, looked_to: 0, malformed: Vec::new() }
     }
 
     /// Goes to the next quote outside of quotes. False when the buffer has no more of them.
@@ -118,43 +124,62 @@ impl CsvRows {
         if let Some(newline) = memchr::memrchr(b'\n', &buffer[self.plain_from..place]) {
             self.row = self.plain_from + newline + 1;
         }
+        self.plain_from = place;
     }
 
     /// Looks for the end of a quoted cell. False when more bytes are needed to tell.
     fn quoted(&mut self, buffer: &[u8], is_end: bool) -> bool {
-        let quote = memchr::memchr(b'"', &buffer[self.at..]).map(|at| self.at + at);
-        let seen = quote.unwrap_or(buffer.len());
-        if seen - self.row > self.max_line {
-            self.state = State::Malformed;
-            self.at = self.row;
-            return true;
+        let mut quote = self.next_quote(buffer);
+        if self.at < self.looked_to
+            && buffer[self.at..quote.unwrap_or(buffer.len()).min(self.looked_to)].contains(&b'\n')
+        {
+            self.at = self.looked_to;
+            quote = self.next_quote(buffer);
         }
         let Some(quote) = quote else {
-            self.at = buffer.len();
-            if is_end {
-                self.state = State::Malformed;
-                self.at = self.row;
+            self.at = self.at.max(self.limit(buffer));
+            let goes_on = is_end || self.at - self.row > self.max_line;
+            if goes_on {
+                self.give_up();
             }
-            return is_end;
+            return goes_on;
         };
         self.at = quote;
-        self.state = match &buffer[quote + 1..] {
+        match &buffer[quote + 1..] {
             [] | [b'\r'] if !is_end => return false,
             [b'"', ..] => {
                 self.at = quote + 2;
                 return true;
             }
-            [] | [b'\r'] | [b'\n', ..] | [b'\r', b'\n', ..] => State::Plain,
-            [byte, ..] if *byte == self.delimiter => State::Plain,
-            _ => State::Malformed,
-        };
-        if self.state == State::Plain {
-            self.at = quote + 1;
-            self.plain_from = self.at;
-        } else {
-            self.at = self.row;
+            [] | [b'\r'] | [b'\n', ..] | [b'\r', b'\n', ..] => {}
+            [byte, ..] if *byte == self.delimiter => {}
+            _ => {
+                self.give_up();
+                return true;
+            }
         }
+        self.state = State::Plain;
+        self.at = quote + 1;
+        self.plain_from = self.at;
         true
+    }
+
+    /// The next quote in the row at hand, as far as `max_line` allows it one.
+    fn next_quote(&self, buffer: &[u8]) -> Option<usize> {
+        let quotes = buffer.get(self.at..self.limit(buffer))?;
+        memchr::memchr(b'"', quotes).map(|at| self.at + at)
+    }
+
+    /// The first byte that the row at hand may not have, or the buffer's end.
+    fn limit(&self, buffer: &[u8]) -> usize {
+        (self.row + self.max_line + 1).min(buffer.len())
+    }
+
+    /// The row at hand is malformed, as what has been looked at shows.
+    fn give_up(&mut self) {
+        self.state = State::Malformed;
+        self.looked_to = self.looked_to.max(self.at);
+        self.at = self.row;
     }
 
     /// Looks for the end of a malformed row's first line. False when more bytes are needed.
@@ -197,6 +222,7 @@ impl Cutter for CsvRows {
         self.at = self.at.saturating_sub(count);
         self.row = self.row.saturating_sub(count);
         self.plain_from = self.plain_from.saturating_sub(count);
+        self.looked_to = self.looked_to.saturating_sub(count);
     }
 
     fn reset(&mut self) {
@@ -271,6 +297,88 @@ mod tests {
                     "{text:?} in pieces of {piece}: {cuts:?} of {every:?}"
                 );
             }
+        }
+    }
+
+    /// A few bytes that quoting turns on, in any order.
+    fn scribble(seed: &mut u64) -> Vec<u8> {
+        let mut next = |below: u64| {
+            *seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            (*seed >> 33) % below
+        };
+        let length = next(60);
+        (0..length).map(|_| b"\"\"\"\",,\n\nxx\r"[next(11) as usize]).collect()
+    }
+
+    /// What the cutter's comment says, read literally: the malformed lines of a text.
+    fn malformed_lines(text: &[u8], max_line: usize) -> Vec<Range<usize>> {
+        let line_end =
+            |from: usize| text[from..].iter().position(|b| *b == b'\n').map_or(text.len(), |at| from + at + 1);
+        let (mut malformed, mut row) = (Vec::new(), 0);
+        'rows: while row < text.len() {
+            let mut at = row;
+            loop {
+                // At the beginning of a cell.
+                if text.get(at) == Some(&b'"') && at - row <= max_line {
+                    at += 1;
+                    let end = loop {
+                        match text[at..].iter().position(|b| *b == b'"').map(|quote| at + quote) {
+                            Some(quote) if quote - row > max_line => break None,
+                            Some(quote) if text.get(quote + 1) == Some(&b'"') => at = quote + 2,
+                            found => break found,
+                        }
+                    };
+                    let ends = |end: usize| match &text[end + 1..] {
+                        [] | [b'\r'] | [b',' | b'\n', ..] | [b'\r', b'\n', ..] => Some(end + 1),
+                        _ => None,
+                    };
+                    match end.and_then(ends) {
+                        Some(end) => at = end,
+                        None => {
+                            malformed.push(row..line_end(row));
+                            row = line_end(row);
+                            continue 'rows;
+                        }
+                    }
+                }
+                match text[at..].iter().position(|b| matches!(b, b',' | b'\n')).map(|found| at + found) {
+                    Some(found) if text[found] == b',' => at = found + 1,
+                    Some(found) => {
+                        row = found + 1;
+                        continue 'rows;
+                    }
+                    None => break 'rows,
+                }
+            }
+        }
+        malformed
+    }
+
+    #[test]
+    fn malformed_lines_are_those_of_a_literal_reading() {
+        let mut seed = 7;
+        for round in 0..20_000 {
+            let text = scribble(&mut seed);
+            let max_line = [3, 8, 20, 100][round % 4];
+            let expected = malformed_lines(&text, max_line);
+            for piece in [1, 2, 5, text.len().max(1)] {
+                let (_, malformed) = feed(&mut CsvRows::new(b',', max_line), &text, piece);
+                let what = format!("{} in pieces of {piece}, max_line {max_line}", text.escape_ascii());
+                assert_eq!(malformed, expected, "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn quotes_that_swallow_every_next_line_cost_no_more_than_others() {
+        // Each line but the last leaves a quote open, whether it begins in quotes or not. Alone, and with lines between that
+        // only begin in quotes without being malformed.
+        for lines in ["x\",\"\n", "x\",\"\n\",z\"z,\"\n", "x\",\"\n\"\"\"\"\n"] {
+            let text = lines.repeat(400_000).into_bytes();
+            let mut cutter = CsvRows::new(b',', 1 << 20);
+            let cut = cutter.cut(&text, true);
+            assert_eq!(cut.end, text.len());
+            assert!(cut.malformed.len() > 100_000, "{}", cut.malformed.len());
         }
     }
 
