@@ -37,6 +37,8 @@ fn packed_input_reads_as_what_it_holds() {
         ("gzip", gzip(&records())),
         ("gzip of two members", [gzip(first), gzip(second)].concat()),
         ("gzip with an empty member", [gzip(b""), gzip(&records()), gzip(b"")].concat()),
+        // As on tapes and in blocks.
+        ("gzip filled up with zeros", [gzip(&records()), vec![0; 100_000]].concat()),
         ("zstd", zstd(&records())),
         ("zstd of two frames", [zstd(first), zstd(second)].concat()),
     ] {
@@ -66,12 +68,54 @@ fn packed_input_that_is_cut_off_or_damaged_gives_what_was_whole_and_fails() {
             );
         }
     }
+    // All that was packed is read; what follows it is told.
+    for (what, packed, message) in [
+        (
+            "gzip",
+            [gzip(&records()), b"garbage\n".to_vec()].concat(),
+            "-: the gzip data is damaged (something else follows it)",
+        ),
+        (
+            "gzip",
+            [gzip(&records()), b"\0\0{\"ts\":1}\n".to_vec()].concat(),
+            "-: the gzip data is damaged (something else follows it)",
+        ),
+        ("gzip", [gzip(&records()), gzip(b"")[..3].to_vec()].concat(), "-: the gzip data is cut off"),
+        ("zstd", [zstd(&records()), b"garbage\n".to_vec()].concat(), "-: the zstd data is damaged"),
+    ] {
+        for size in [1, 7, usize::MAX] {
+            let output = run(packed.clone(), size);
+            assert_eq!(
+                (output.status, output.summary()["events"].as_u64()),
+                (1, Some(RECORDS as u64)),
+                "{what}: {}",
+                output.stderr
+            );
+            assert!(output.stderr.contains(message), "{what}: {}", output.stderr);
+        }
+    }
     let mut damaged = gzip(&records());
     let middle = damaged.len() / 2;
     damaged[middle..middle + 8].fill(0xFF);
     let output = run(damaged, 4096);
     assert_eq!(output.status, 1);
     assert!(output.stderr.contains("the gzip data is"), "{}", output.stderr);
+}
+
+#[test]
+fn what_is_packed_twice_is_refused_by_name() {
+    // A bomb of ten layers stays as small as it came.
+    for (packed, command) in [
+        (gzip(&gzip(&records())), "gzip -dc"),
+        (zstd(&gzip(&records())), "zstd -dc"),
+        (gzip(&zstd(&records())), "gzip -dc"),
+    ] {
+        for size in [1, 7, 4096] {
+            let output = Streamw::new().args("-w 1h").stdin(packed.clone()).read_size(size).run();
+            let message = format!("streamw: -: packed twice; try: ... | {command} | streamw ...\n");
+            assert_eq!((output.status, output.stderr), (1, message));
+        }
+    }
 }
 
 #[test]

@@ -35,6 +35,12 @@ pub struct ReadOptions {
     pub explains: bool,
 }
 
+/// Lines of a block at the most: each may cost far more in its batch than the bytes it has.
+const MOST_LINES: usize = 8192;
+
+/// Stands before UTF-8 text now and then.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Bytes asked of a live input at once: what a pipe holds by default.
 const LIVE_READ: usize = 64 << 10;
 
@@ -145,13 +151,15 @@ struct SourceReader {
     phase: Phase,
     /// Holds in its bytes what has been read and not yet cut off.
     batch: EventBatch,
+    /// How many of these bytes the cutter has seen.
+    shown: usize,
     /// Where these bytes begin in the input.
     offset: u64,
     is_end: bool,
     /// Whether anything but blank lines has come.
     has_content: bool,
-    /// Packed bytes taken, if the bytes come out of a compression; another one inside is taken for what it is.
-    packed: Option<Arc<AtomicU64>>,
+    /// The compression that the bytes come out of, and the packed bytes taken.
+    packed: Option<(Packing, Arc<AtomicU64>)>,
     /// Why the input cannot be read on, once what was whole before it has been dealt out.
     broken: Option<Error>,
 }
@@ -163,6 +171,7 @@ impl SourceReader {
             source,
             phase: Phase::Unknown,
             batch,
+            shown: 0,
             offset: 0,
             is_end: false,
             has_content: false,
@@ -177,6 +186,7 @@ impl SourceReader {
             if matches!(self.phase, Phase::Unknown) && !self.detect(reader)? && self.broken.is_none() {
                 continue;
             }
+            self.refuse_lone_returns()?;
             self.cut(reader)?;
             self.skip_long_line(reader)?;
             if let Some(error) = self.broken.take() {
@@ -203,7 +213,7 @@ impl SourceReader {
 
     /// Bytes of the input that have been dealt out, as they are stored. Of packed ones, those that have been read.
     fn taken(&self) -> u64 {
-        self.packed.as_ref().map_or(self.offset, |packed| packed.load(Ordering::Relaxed))
+        self.packed.as_ref().map_or(self.offset, |(_, taken)| taken.load(Ordering::Relaxed))
     }
 
     /// Reads until there is a block, or until the input pauses or ends.
@@ -236,14 +246,13 @@ impl SourceReader {
         if bytes.len() < LONGEST_MAGIC && !is_all {
             return Ok(false);
         }
-        if let Some(packing) = Packing::of(bytes)
-            && self.packed.is_none()
-        {
-            return self.unpack(packing, reader);
+        match (Packing::of(bytes), &self.packed) {
+            (Some(packing), None) => return self.unpack(packing, reader),
+            (Some(_), Some((outer, _))) => return Err(self.unreadable("packed twice", outer.command())),
+            (None, _) => {}
         }
         self.refuse_utf16()?;
         let bytes = &self.batch.bytes;
-        const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
         let mark = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let found = reader.options.format.find(&self.source.name, &bytes[mark..], is_all);
         let Some((format, by)) = found else { return Ok(false) };
@@ -268,21 +277,44 @@ impl SourceReader {
         let failed = |source| End::Failed(Error::File { name: self.source.name.clone(), source });
         let begun = std::mem::take(&mut self.batch.bytes);
         let feed = std::mem::replace(&mut self.source.feed, Box::new(Piped(io::empty())));
-        let taken = self.packed.insert(Arc::default()).clone();
+        let taken = Arc::<AtomicU64>::default();
+        self.packed = Some((packing, taken.clone()));
         self.source.feed = packing.unpack(begun, feed, taken).map_err(failed)?;
         self.is_end = false;
         Ok(false)
     }
 
     fn refuse_utf16(&self) -> Result<(), End> {
-        let ([0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) = self.batch.bytes.as_slice() else { return Ok(()) };
+        const ASCII: std::ops::RangeInclusive<u8> = 1..=0x7F;
+        let charset = match *self.batch.bytes.as_slice() {
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "UTF-16",
+            // Without a byte order mark.
+            [a, 0, b, 0, ..] if ASCII.contains(&a) && ASCII.contains(&b) => "UTF-16LE",
+            [0, a, 0, b, ..] if ASCII.contains(&a) && ASCII.contains(&b) => "UTF-16BE",
+            _ => return Ok(()),
+        };
+        Err(self.unreadable("UTF-16 text", &format!("iconv -f {charset} -t UTF-8")))
+    }
+
+    /// Refuses an input without any newline whose lines end with carriage returns alone, as on a Mac of long ago: all of it
+    /// would be one line, and the only one of a CSV file is its header.
+    fn refuse_lone_returns(&self) -> Result<(), End> {
+        let bytes = &self.batch.bytes;
+        let is_whole_input = self.is_end && self.offset <= BYTE_ORDER_MARK.len() as u64;
+        let has_lone_return = || memchr::memchr(b'\r', bytes).is_some_and(|at| at + 1 < bytes.len());
+        if is_whole_input && has_lone_return() && memchr::memchr(b'\n', bytes).is_none() {
+            return Err(self.unreadable("text whose lines end with a carriage return alone", "tr '\\r' '\\n'"));
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, what: &'static str, filter: &str) -> End {
         let name = self.source.name.clone();
-        let filter = "iconv -f UTF-16 -t UTF-8";
         let remedy = match name.as_str() {
             "-" => format!("... | {filter} | streamw ..."),
-            name => format!("{filter} {name} | streamw ..."),
+            name => format!("{filter} < {name} | streamw ..."),
         };
-        Err(End::Failed(Error::Unreadable { name, what: "UTF-16 text", remedy }))
+        End::Failed(Error::Unreadable { name, what, remedy })
     }
 
     /// Cuts off whole records and deals them out.
@@ -291,20 +323,23 @@ impl SourceReader {
             let (Phase::Found(cutter, _) | Phase::Known(cutter, _)) = &mut self.phase else {
                 return Ok(());
             };
-            let Cut { end, malformed } = cutter.cut(&self.batch.bytes, self.is_end);
-            if end == 0 {
+            let all = self.batch.bytes.len();
+            self.shown += few_lines(&self.batch.bytes[self.shown..]);
+            let Cut { end, malformed } = cutter.cut(&self.batch.bytes[..self.shown], self.is_end && self.shown == all);
+            if end == 0 && self.shown == all {
                 return Ok(());
+            }
+            if end == 0 {
+                continue;
             }
             self.has_content |= has_content(&self.batch.bytes[..end]);
             let mut layout = Layout { malformed, ..Layout::default() };
             let (decoder, known_to) = self.decoder(reader, end, &mut layout)?;
             self.cutter(|cutter| if known_to < end { cutter.reset() } else { cutter.take(end) });
+            self.shown = if known_to < end { 0 } else { self.shown - end };
             layout.malformed.retain(|line| line.start < known_to);
             let block = self.next_batch(reader, known_to)?;
             self.deal(reader, block, known_to as u64, Content::Records(layout, decoder))?;
-            if known_to == end {
-                return Ok(());
-            }
         }
     }
 
@@ -405,11 +440,21 @@ impl SourceReader {
         }
         let rest = end_of_line.map_or(self.batch.bytes.len(), |at| at + 1);
         self.batch.bytes.drain(..rest);
+        self.shown = 0;
         let consumed = length + u64::from(end_of_line.is_some());
         self.cutter(|cutter| cutter.reset());
         self.deal(reader, line, consumed, Content::LongLine { length, lines, max_line })?;
         // What came after the line may hold whole records already, or end here.
         self.cut(reader)
+    }
+}
+
+/// How many of the bytes make up at most [`MOST_LINES`] lines; the last may not be whole.
+fn few_lines(bytes: &[u8]) -> usize {
+    let mut ends = memchr::memchr_iter(b'\n', bytes);
+    match ends.clone().count() {
+        ..MOST_LINES => bytes.len(),
+        _ => ends.nth(MOST_LINES - 1).map_or(bytes.len(), |at| at + 1),
     }
 }
 

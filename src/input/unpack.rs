@@ -1,7 +1,8 @@
 //! gzip and zstd, undone while reading: known by their first bytes, never by a name.
 
 use super::feed::Feed;
-use std::io::{self, Cursor, Read};
+use flate2::bufread::GzDecoder;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,6 +14,9 @@ pub enum Packing {
     /// Zstandard, of any number of frames.
     Zstd,
 }
+
+/// Bytes of packed input that are read at once.
+const PACKED_READ: usize = 64 << 10;
 
 /// Bytes that are needed to know a packing.
 pub const LONGEST_MAGIC: usize = 4;
@@ -35,6 +39,14 @@ impl Packing {
         }
     }
 
+    /// A command that undoes it.
+    pub fn command(self) -> &'static str {
+        match self {
+            Packing::Gzip => "gzip -dc",
+            Packing::Zstd => "zstd -dc",
+        }
+    }
+
     /// What the packed input holds. `begun` are the bytes of it that have been read; `taken` counts all that are.
     ///
     /// # Errors
@@ -43,7 +55,7 @@ impl Packing {
         let is_live = feed.is_live();
         let packed = Counted { reader: Cursor::new(begun).chain(feed), taken };
         let reader: Box<dyn Read + Send> = match self {
-            Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+            Packing::Gzip => Box::new(GzipMembers::new(BufReader::with_capacity(PACKED_READ, packed))),
             Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(packed)?),
         };
         Ok(Box::new(Unpacked { reader, is_live, packing: self }))
@@ -60,6 +72,49 @@ impl<R: Read> Read for Counted<R> {
         let read = self.reader.read(buffer)?;
         self.taken.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
+    }
+}
+
+/// What the members of a gzip file hold, one after the other. Zeros that fill a block up after the last one are
+/// no part of it, as for gzip itself; anything else there is damage.
+struct GzipMembers<R> {
+    /// `None` at the end.
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> GzipMembers<R> {
+    fn new(packed: R) -> GzipMembers<R> {
+        GzipMembers { member: Some(GzDecoder::new(packed)) }
+    }
+
+    /// Goes on to the next member after one has ended.
+    fn next_member(mut packed: R) -> io::Result<Option<GzDecoder<R>>> {
+        loop {
+            let bytes = packed.fill_buf()?;
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            match bytes.get(zeros) {
+                None if bytes.is_empty() => return Ok(None),
+                None => packed.consume(zeros),
+                Some(0x1F) => {
+                    packed.consume(zeros);
+                    return Ok(Some(GzDecoder::new(packed)));
+                }
+                Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "something else follows it")),
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Read for GzipMembers<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            self.member = self.member.take().map(GzDecoder::into_inner).map_or(Ok(None), Self::next_member)?;
+        }
+        Ok(0)
     }
 }
 
