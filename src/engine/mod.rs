@@ -13,6 +13,7 @@ pub mod running;
 mod session;
 mod slices;
 mod table;
+mod timeline;
 mod tree;
 pub mod trigger;
 pub mod unbounded;

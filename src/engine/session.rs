@@ -5,6 +5,7 @@ use super::keys::KeyId;
 use super::pane::Timing;
 use super::running::Running;
 use super::table::IdMap;
+use super::timeline::{Neighbours, Timeline};
 use super::trigger::Verdict;
 use super::{Context, Event, Placement, WindowStore};
 use crate::aggregate::Accumulator;
@@ -23,8 +24,8 @@ pub struct SessionStore {
     next_moment: Timestamp,
     sessions: Vec<Session>,
     free: Vec<u32>,
-    /// The sessions of each key, by start. They neither overlap nor touch.
-    by_key: IdMap<Vec<u32>>,
+    /// The sessions of each key.
+    by_key: IdMap<Timeline>,
     /// When to look at a session next. A session that has grown is found here too early, never
     /// too late, and is put back: growing costs nothing.
     alarms: BinaryHeap<Reverse<Alarm>>,
@@ -130,7 +131,7 @@ impl WindowStore for SessionStore {
                 let session = &self.sessions[*index as usize];
                 !session.has_fired && session.cell.since > 0
             };
-            let open: Vec<u32> = self.by_key.values().flatten().copied().filter(open).collect();
+            let open: Vec<u32> = self.by_key.values().flat_map(Timeline::places).filter(open).collect();
             for index in open {
                 self.print(index, Timing::Early, cx);
             }
@@ -143,8 +144,8 @@ impl WindowStore for SessionStore {
     }
 
     fn open_windows(&self) -> u64 {
-        let live = self.by_key.values().flatten();
-        live.filter(|index| !self.sessions[**index as usize].has_fired).count() as u64
+        let live = self.by_key.values().flat_map(Timeline::places);
+        live.filter(|index| !self.sessions[*index as usize].has_fired).count() as u64
     }
 }
 
@@ -166,14 +167,17 @@ impl SessionStore {
 
     /// Merges first, then judges the merged session, then adds (T7).
     fn place(&mut self, event: &Event<'_>, own: Window, id: KeyId, cx: &mut Context<'_>) -> Placement {
-        let touched = self.touched(own, id);
-        let merged = touched.clone().fold(own, |all, place| all.cover(&self.at(id, place).window));
+        let window = |index: u32| self.sessions[index as usize].window;
+        let touched = self.by_key.get(&id).map_or_else(Neighbours::new, |sessions| sessions.touched(own, window));
+        let merged = touched.iter().fold(own, |all, index| all.cover(&window(*index)));
         let verdict = cx.trigger.horizons(cx.watermark).verdict(merged.end);
         if verdict == Verdict::Gone {
             return Placement::LateDrop;
         }
-        let index =
-            if touched.is_empty() { self.open(own, id, touched.start, cx) } else { self.join(touched, merged, id, cx) };
+        let index = match touched.split_first() {
+            None => self.open(own, id, cx),
+            Some((first, others)) => self.join(*first, others, merged, cx),
+        };
         self.sessions[index as usize].cell.add(event, cx.plan);
         match verdict {
             Verdict::Late => self.print(index, Timing::Late, cx),
@@ -186,24 +190,7 @@ impl SessionStore {
         Placement::Added
     }
 
-    fn at(&self, id: KeyId, place: usize) -> &Session {
-        &self.sessions[self.by_key[&id][place] as usize]
-    }
-
-    /// The places, among the sessions of a key, of those that a window touches; they are
-    /// neighbours. Empty, and where a new one goes, if it touches none.
-    fn touched(&self, own: Window, id: KeyId) -> std::ops::Range<usize> {
-        let Some(sessions) = self.by_key.get(&id) else {
-            return 0..0;
-        };
-        let window = |index: &u32| self.sessions[*index as usize].window;
-        // Both ends are in order, as sessions of a key are apart.
-        let from = sessions.partition_point(|index| window(index).end < own.start);
-        let count = sessions[from..].iter().take_while(|index| window(index).touches(&own)).count();
-        from..from + count
-    }
-
-    fn open(&mut self, window: Window, key: KeyId, place: usize, cx: &mut Context<'_>) -> u32 {
+    fn open(&mut self, window: Window, key: KeyId, cx: &mut Context<'_>) -> u32 {
         let cell = Cell::new(cx.plan, self.running.updates);
         let session = Session { window, key, cell, has_fired: false, replaces: Vec::new(), alarm: None };
         let index = match self.free.pop() {
@@ -218,33 +205,36 @@ impl SessionStore {
         };
         cx.keys.hold(key);
         cx.keys.size.grow(session_bytes(cx.plan));
-        self.by_key.entry(key).or_default().insert(place, index);
+        self.by_key.entry(key).or_default().insert(window.start, index);
         index
     }
 
-    /// Makes one session of several neighbours, the earliest, which the others are merged into in order.
-    fn join(&mut self, touched: std::ops::Range<usize>, merged: Window, id: KeyId, cx: &mut Context<'_>) -> u32 {
-        let first = self.by_key[&id][touched.start];
-        if self.sessions[first as usize].window == merged {
+    /// Makes one session of several neighbours, the first, which the others are merged into in order.
+    fn join(&mut self, first: u32, others: &[u32], merged: Window, cx: &mut Context<'_>) -> u32 {
+        let Session { window, key, .. } = self.sessions[first as usize];
+        if window == merged {
             return first;
         }
         let mut replaces = Vec::new();
-        for place in touched.clone() {
-            let session = &mut self.sessions[self.by_key[&id][place] as usize];
+        for index in std::iter::once(&first).chain(others) {
+            let session = &mut self.sessions[*index as usize];
             replaces.append(&mut session.replaces);
             if session.cell.revision > 0 {
                 replaces.push(session.window);
             }
             session.cell.leave(session.window);
         }
-        let absorbed: Vec<u32> = match self.by_key.get_mut(&id) {
-            Some(sessions) => sessions.drain(touched.start + 1..touched.end).collect(),
-            None => Vec::new(),
-        };
-        for index in absorbed {
-            let cell = std::mem::take(&mut self.sessions[index as usize].cell);
+        if let Some(sessions) = self.by_key.get_mut(&key) {
+            others.iter().for_each(|index| sessions.remove(self.sessions[*index as usize].window.start));
+            if window.start != merged.start {
+                sessions.remove(window.start);
+                sessions.insert(merged.start, first);
+            }
+        }
+        for index in others {
+            let cell = std::mem::take(&mut self.sessions[*index as usize].cell);
             self.sessions[first as usize].cell.absorb(cell);
-            self.forget(index, cx);
+            self.forget(*index, cx);
         }
         replaces.sort_unstable();
         let session = &mut self.sessions[first as usize];
@@ -292,9 +282,9 @@ impl SessionStore {
     }
 
     fn purge(&mut self, index: u32, cx: &mut Context<'_>) {
-        let key = self.sessions[index as usize].key;
+        let Session { window, key, .. } = self.sessions[index as usize];
         if let Some(sessions) = self.by_key.get_mut(&key) {
-            sessions.retain(|other| *other != index);
+            sessions.remove(window.start);
             if sessions.is_empty() {
                 self.by_key.remove(&key);
             }

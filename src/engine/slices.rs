@@ -115,7 +115,8 @@ impl WindowStore for SliceStore {
         // Per key, the windows of its slices are runs in ascending order; count their union.
         let mut counted_to: IdMap<WindowId> = IdMap::default();
         let mut counted_end = self.unfired;
-        let mut open = 0;
+        // Long windows that slide by a nanosecond are more than can be counted.
+        let mut open = 0u64;
         let mut slices = self.tree.slices_from(self.assigner.slices(self.unfired).start).peekable();
         while let Some((slice, table)) = slices.next() {
             let windows = self.assigner.windows(SliceId(slice));
@@ -123,13 +124,14 @@ impl WindowStore for SliceStore {
                 slices.peek().is_some_and(|(next, _)| self.assigner.windows(SliceId(*next)).start < windows.end);
             if windows.start >= counted_end && !meets_next {
                 // No key has counted these windows, and none will again.
-                open += table.ids.len() as u64 * (windows.end.0 - windows.start.0) as u64;
+                let windows = (windows.end.0 - windows.start.0) as u64;
+                open = open.saturating_add(windows.saturating_mul(table.ids.len() as u64));
                 continue;
             }
             counted_end = counted_end.max(windows.end);
             for id in &table.ids {
                 let from = counted_to.get(id).copied().unwrap_or(windows.start).max(windows.start).max(self.unfired);
-                open += (windows.end.0 - from.0).max(0) as u64;
+                open = open.saturating_add((windows.end.0 - from.0).max(0) as u64);
                 counted_to.insert(*id, windows.end);
             }
         }
@@ -198,7 +200,8 @@ impl SliceStore {
         if live.is_empty() {
             return Placement::LateDrop;
         }
-        cx.counters.late_refused += (live.start.0 - windows.start.0) as u64;
+        let refused = (live.start.0 - windows.start.0) as u64;
+        cx.counters.late_refused = cx.counters.late_refused.saturating_add(refused);
         let id = self.add_to_slice(event, slice, cx);
         self.tree.refresh_above(slice.0, id, cx.plan, cx.keys);
         for window in live.start.0..live.end.min(self.unfired).0 {
