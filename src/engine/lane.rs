@@ -208,7 +208,8 @@ impl Lanes {
 
     /// Windows, per key, that hold events and have not been printed.
     pub fn open_windows(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.windows.store().open_windows()).sum()
+        let open = self.lanes.iter().map(|lane| lane.windows.store().open_windows());
+        open.fold(0, u64::saturating_add)
     }
 
     /// What each lane has counted.

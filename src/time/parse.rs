@@ -7,7 +7,7 @@ use super::{
     DAY, SECOND, Timestamp,
     civil::{days_from_civil, days_in_month},
 };
-use crate::event::number::{Number, pow10};
+use crate::event::number::{Number, Parts, pow10};
 
 /// In which form the event-time field is written (`--time-format`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,8 +140,8 @@ impl TimeRules {
         let text = text.trim_ascii();
         match &self.format {
             TimeFormat::Auto => {
-                // A date has its first '-' in fifth place; a number never does.
-                if text.get(4) == Some(&b'-') {
+                // A date has its first '-' in fifth place, behind a digit; a number has no '-' there.
+                if text.get(4) == Some(&b'-') && text[3].is_ascii_digit() {
                     self.parse_date_time(text, Strictness::Loose, cache)
                 } else {
                     self.parse_number(text)
@@ -170,7 +170,7 @@ impl TimeRules {
                 let unit = unit.unwrap_or_else(|| unit_by_magnitude(mantissa.unsigned_abs().into()));
                 mantissa.checked_mul(unit).map(|nanos| Moment::certain(Timestamp(nanos))).ok_or(BadTime::OutOfRange)
             }
-            Number::Float(_) => Err(BadTime::OutOfRange),
+            Number::Float(_) => nanos_of_digits(literal, unit),
             number => {
                 let (mantissa, scale) = number.exact().ok_or(BadTime::OutOfRange)?;
                 let one = pow10(scale);
@@ -216,6 +216,24 @@ impl TimeRules {
 #[inline]
 pub(super) fn moment(nanos: i128) -> Result<Moment, BadTime> {
     i64::try_from(nanos).map(|nanos| Moment::certain(Timestamp(nanos))).map_err(|_| BadTime::OutOfRange)
+}
+
+/// Reads a number of more digits than [`Number`] keeps exactly. Those below a nanosecond are cut towards the past.
+#[cold]
+fn nanos_of_digits(literal: &[u8], unit: Option<i64>) -> Result<Moment, BadTime> {
+    let Parts { negative, digits, exponent, .. } = Parts::parse(literal).ok_or(BadTime::Unreadable)?;
+    // The value is 0.d1d2d3... * 10^magnitude; i64 has 19 digits.
+    let magnitude = exponent + digits.len() as i64;
+    if magnitude > 19 {
+        return Err(BadTime::OutOfRange);
+    }
+    let digit = |place: i64| usize::try_from(place).ok().and_then(|place| digits.get(place)).map_or(0, |d| d - b'0');
+    let billionths = (0..magnitude + 9).fold(0, |value, place| value * 10 + i128::from(digit(place)));
+    let is_cut = digits.len() as i64 > (magnitude + 9).max(0);
+    let billionths = if negative { -billionths - i128::from(is_cut) } else { billionths };
+    let one = pow10(9);
+    let unit = unit.unwrap_or_else(|| unit_by_magnitude(billionths.unsigned_abs() / one as u128));
+    moment((billionths * i128::from(unit)).div_euclid(one))
 }
 
 /// Below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds.
@@ -467,6 +485,14 @@ mod tests {
             ("1767225600000000001", 1_767_225_600_000_000_001),
             ("-1767225600000", -1_767_225_600 * SECOND),
             ("-0.0000000001", -1),
+            ("123e-5", 1_230_000),
+            ("1.2E-3", 1_200_000),
+            ("1767225600.12345678901234567890", 1_767_225_600_123_456_789),
+            ("-1767225600.12345678900000000001", -1_767_225_600_123_456_790),
+            ("1767225600000.99999999999999999999", 1_767_225_600_000_999_999),
+            ("1e-300", 0),
+            ("-1e-300", -1),
+            ("0.00000000100000000000000000001", 1),
         ] {
             let expected = if text == "99999999999" { Err(BadTime::OutOfRange) } else { Ok(expected) };
             assert_eq!(read(TimeFormat::Auto, text), expected, "{text}");
