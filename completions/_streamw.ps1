@@ -60,6 +60,7 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
             [CompletionResult]::new('--max-bad', '--max-bad', [CompletionResultType]::ParameterName, 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)')
             [CompletionResult]::new('--max-late', '--max-late', [CompletionResultType]::ParameterName, 'The same for late drops')
             [CompletionResult]::new('--no-header', '--no-header', [CompletionResultType]::ParameterName, 'csv and tsv have no header; columns are called 1, 2, 3, ...')
+            [CompletionResult]::new('--csv-safe', '--csv-safe', [CompletionResultType]::ParameterName, 'Put '' before texts in csv and tsv that a spreadsheet would take for a formula')
             [CompletionResult]::new('--stats', '--stats', [CompletionResultType]::ParameterName, 'Print a summary as a JSON line on stderr at the end')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No lines for people on stderr, but the reason for a failure')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No lines for people on stderr, but the reason for a failure')

@@ -57,6 +57,7 @@ set edit:completion:arg-completer[streamw] = {|@words|
             cand --max-bad 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)'
             cand --max-late 'The same for late drops'
             cand --no-header 'csv and tsv have no header; columns are called 1, 2, 3, ...'
+            cand --csv-safe 'Put '' before texts in csv and tsv that a spreadsheet would take for a formula'
             cand --stats 'Print a summary as a JSON line on stderr at the end'
             cand -q 'No lines for people on stderr, but the reason for a failure'
             cand --quiet 'No lines for people on stderr, but the reason for a failure'

@@ -163,10 +163,15 @@ fn columns(near: Option<&str>, header: &[String]) -> String {
     }
 }
 
-/// The first names of a list, and how many more there are.
+/// The first names of a list, each cut off if it is long, and how many more there are.
 pub fn list(names: &[String]) -> String {
     const MOST: usize = 20;
-    let mut text = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(" ");
+    const LONGEST: usize = 100;
+    let short = |name: &String| match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.clone(),
+    };
+    let mut text = names.iter().take(MOST).map(short).collect::<Vec<_>>().join(" ");
     if names.len() > MOST {
         text += &format!(" and {} more", names.len() - MOST);
     }

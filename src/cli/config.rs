@@ -13,7 +13,7 @@ use crate::input::detect::FormatOptions;
 use crate::input::reader::ReadOptions;
 use crate::output::paint::Paint;
 use crate::output::side::Voice;
-use crate::output::{RESERVED, RowFormat, RowShape};
+use crate::output::{RESERVED, RowFormat, RowShape, TextCare};
 use crate::time::format::TimeStyle;
 use crate::time::parse::{TimeFormat, TimeRules};
 use crate::time::year::YearRule;
@@ -33,8 +33,8 @@ pub struct Config {
     pub projection: Projection,
     /// Whether the event-time field was given; else the first record decides.
     pub time_is_given: bool,
-    /// The inputs' names.
-    pub inputs: Vec<String>,
+    /// The inputs; `-` is stdin.
+    pub inputs: Vec<PathBuf>,
     /// How they are read.
     pub read: ReadOptions,
     /// Number of decoder threads.
@@ -150,6 +150,7 @@ impl Config {
                 has_replaces: windows.iter().any(|window| matches!(window, WindowSpec::Sessions(_))),
                 has_bounds: windows.iter().any(has_bounds),
                 has_unbounded: !windows.iter().all(has_bounds),
+                text_care: TextCare { for_spreadsheets: flags.csv_safe, for_terminal: to_terminal },
                 windows: if windows.len() > 1 { flags.window } else { Vec::new() },
             },
             engine: EngineConfig {
@@ -173,7 +174,7 @@ impl Config {
                 values,
                 nulls: flags.null,
             },
-            inputs: if flags.files.is_empty() { vec!["-".to_owned()] } else { flags.files },
+            inputs: if flags.files.is_empty() { vec!["-".into()] } else { flags.files },
             read: ReadOptions {
                 format: FormatOptions {
                     told: flags.input_format.0,

@@ -94,7 +94,7 @@ enum Auxiliary {
 struct Flags {
     /// Files to read, one after the other; - or none is stdin
     #[arg(value_name = "FILE")]
-    files: Vec<String>,
+    files: Vec<PathBuf>,
 
     /// Windows: 1m, sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h, count:100, global; repeatable
     ///
@@ -236,6 +236,13 @@ struct Flags {
     /// Format of rows [default: table on a terminal, else ndjson]
     #[arg(short, long, value_enum, value_name = "F", help_heading = "Output")]
     output_format: Option<RowFormat>,
+
+    /// Put ' before texts in csv and tsv that a spreadsheet would take for a formula
+    ///
+    /// Those are texts that begin with = + - @, a tab or a carriage return, column names included. Numbers stay as they
+    /// are. A text of apostrophes followed by one of these gets one more, so that taking one away gives every text back.
+    #[arg(long, help_heading = "Output")]
+    csv_safe: bool,
 
     /// Write rows to a file instead of stdout
     #[arg(long, value_name = "FILE", help_heading = "Output")]
@@ -465,11 +472,17 @@ pub fn parse(arguments: Vec<OsString>, terminals: Terminals, now: Timestamp) -> 
     if arguments.is_empty() && terminals.stdin {
         return Err(short_help(to_stderr));
     }
-    let is_harmless = arguments.iter().all(|argument| argument.to_str().is_some_and(|text| for_people(text) == text));
-    let line = command().try_get_matches_from(std::iter::once(OsString::from("streamw")).chain(arguments));
-    let line = line.and_then(|matches| Line::from_arg_matches(&matches)).map_err(|error| match error.use_stderr() {
-        true => Answer { text: reword(&error, to_stderr, is_harmless), is_error: true },
-        false => Answer { text: styled(&error.render(), to_stdout), is_error: false },
+    let line = read_line(&arguments).map_err(|error| {
+        // The mistake is shown as it may be on a terminal, and whole: clap would leave the harmful parts out.
+        let shown: Vec<_> = arguments.iter().map(|typed| for_people(&typed.to_string_lossy()).into()).collect();
+        let (error, is_harmless) = match read_line(&shown) {
+            Err(error) => (error, true),
+            Ok(_) => (error, false),
+        };
+        match error.use_stderr() {
+            true => Answer { text: reword(&error, to_stderr, is_harmless), is_error: true },
+            false => Answer { text: styled(&error.render(), to_stdout), is_error: false },
+        }
     })?;
     match line.auxiliary {
         Some(Auxiliary::Completions { shell }) => Ok(Command::Completions(shell)),
@@ -483,6 +496,12 @@ pub fn parse(arguments: Vec<OsString>, terminals: Terminals, now: Timestamp) -> 
             }
         },
     }
+}
+
+fn read_line(arguments: &[OsString]) -> Result<Line, clap::Error> {
+    let program = OsString::from("streamw");
+    let matches = command().try_get_matches_from(std::iter::once(&program).chain(arguments))?;
+    Line::from_arg_matches(&matches)
 }
 
 fn short_help(paint: Paint) -> Answer {

@@ -1,8 +1,10 @@
 //! Rows as CSV or TSV (RFC 4180, with a bare newline). Null is an empty cell, the empty text is `""`.
 
 use super::cells::{self, CellWriter};
-use super::{Encoder, RowShape};
+use super::text::for_people;
+use super::{Encoder, RowShape, TextCare};
 use crate::engine::pane::Pane;
+use std::borrow::Cow;
 
 /// Writes each pane as a row of cells.
 pub struct Csv {
@@ -19,7 +21,7 @@ impl Csv {
 
 impl Encoder for Csv {
     fn header(&mut self, out: &mut Vec<u8>) {
-        let mut row = Row { out, delimiter: self.delimiter, is_first: true };
+        let mut row = Row { out, delimiter: self.delimiter, care: self.shape.text_care, is_first: true };
         for name in cells::header(&self.shape) {
             row.text(name.as_bytes());
         }
@@ -27,7 +29,8 @@ impl Encoder for Csv {
     }
 
     fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>) {
-        cells::row(&self.shape, pane, &mut Row { out, delimiter: self.delimiter, is_first: true });
+        let mut row = Row { out, delimiter: self.delimiter, care: self.shape.text_care, is_first: true };
+        cells::row(&self.shape, pane, &mut row);
         out.push(b'\n');
     }
 }
@@ -35,7 +38,21 @@ impl Encoder for Csv {
 struct Row<'a> {
     out: &'a mut Vec<u8>,
     delimiter: u8,
+    care: TextCare,
     is_first: bool,
+}
+
+/// Whether a spreadsheet might take a text for a formula, now or once one apostrophe is taken away from it.
+/// (OWASP, "CSV Injection"; CWE-1236.)
+fn is_formula(text: &[u8]) -> bool {
+    let first = text.iter().find(|byte| **byte != b'\'');
+    matches!(first, Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
+}
+
+/// As [`for_people`], for what need not be UTF-8.
+#[cold]
+fn harmless(text: &[u8]) -> Cow<'_, [u8]> {
+    for_people(&String::from_utf8_lossy(text)).into_bytes().into()
 }
 
 impl CellWriter for Row<'_> {
@@ -57,13 +74,17 @@ impl CellWriter for Row<'_> {
     #[inline]
     fn text(&mut self, text: &[u8]) {
         self.null();
+        let text = if self.care.for_terminal { harmless(text) } else { text.into() };
+        let prefix: &[u8] = if self.care.for_spreadsheets && is_formula(&text) { b"'" } else { b"" };
         let needs_quotes = |byte: &u8| *byte == self.delimiter || matches!(byte, b'"' | b'\n' | b'\r');
         if !text.is_empty() && !text.iter().any(needs_quotes) {
-            self.out.extend_from_slice(text);
+            self.out.extend_from_slice(prefix);
+            self.out.extend_from_slice(&text);
             return;
         }
         self.out.push(b'"');
-        for byte in text {
+        self.out.extend_from_slice(prefix);
+        for byte in text.iter() {
             if *byte == b'"' {
                 self.out.push(b'"');
             }

@@ -44,6 +44,17 @@ pub struct RowShape {
     pub has_bounds: bool,
     /// Whether any has none (count, global).
     pub has_unbounded: bool,
+    /// What is done to texts in CSV and TSV.
+    pub text_care: TextCare,
+}
+
+/// Care for those who open CSV or TSV with something that obeys it. By default texts come out as they are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextCare {
+    /// An apostrophe before what a spreadsheet would take for a formula (`--csv-safe`).
+    pub for_spreadsheets: bool,
+    /// No control characters, because a terminal shows the rows (E2).
+    pub for_terminal: bool,
 }
 
 /// Names of columns that every row has, or may have; no key or aggregate can be called so.

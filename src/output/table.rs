@@ -12,6 +12,8 @@ use anstyle::Style;
 
 /// Rows that are looked at for widths, at the most.
 const SAMPLE: usize = 100;
+/// Widest column, in characters; a text of a megabyte in the first row does not blow up all others.
+const WIDEST: usize = 100;
 /// Between columns.
 const GAP: &str = "  ";
 
@@ -46,15 +48,15 @@ impl Table {
 
     /// Settles the widths and writes what waited.
     fn settle(&mut self, out: &mut Vec<u8>) {
-        let names = cells::header(&self.shape);
+        let names: Vec<String> = cells::header(&self.shape).into_iter().map(for_people).collect();
         let width = |column: usize| {
             let in_rows = self.waiting.iter().map(|row| row[column].text.chars().count());
-            in_rows.chain([names[column].chars().count()]).max().unwrap_or(0)
+            in_rows.chain([names[column].chars().count()]).max().unwrap_or(0).min(WIDEST)
         };
         let widths: Vec<usize> = (0..names.len()).map(width).collect();
         // A name stands where the cells under it do.
-        let header = names.iter().enumerate().map(|(column, name)| Cell {
-            text: for_people(name),
+        let header = names.into_iter().enumerate().map(|(column, text)| Cell {
+            text,
             is_number: self.waiting.iter().any(|row| row[column].is_number),
             style: HEADER,
         });

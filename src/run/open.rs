@@ -50,25 +50,26 @@ impl Opened {
     }
 }
 
-fn inputs(names: &[String], stdin: Box<dyn Feed>) -> Result<Vec<Source>, Error> {
+fn inputs(paths: &[PathBuf], stdin: Box<dyn Feed>) -> Result<Vec<Source>, Error> {
     raise_file_limit();
     let mut stdin = Some(stdin);
-    let open = |name: &String| -> Result<Source, Error> {
+    let open = |path: &PathBuf| -> Result<Source, Error> {
+        let name = path.to_string_lossy().into_owned();
         if name == "-" {
             return match stdin.take() {
-                Some(feed) => Ok(Source { name: name.clone(), feed }),
+                Some(feed) => Ok(Source { name, feed }),
                 None => Err(Error::Usage("stdin (-) is named twice, but can be read once".into())),
             };
         }
         let failed = |source| Error::File { name: name.clone(), source };
-        let file = File::open(name).map_err(failed)?;
+        let file = File::open(path).map_err(failed)?;
         if file.metadata().map_err(failed)?.is_dir() {
             return Err(failed(io::Error::other("is a directory")));
         }
         let feed = FileFeed::new(file).map_err(failed)?;
-        Ok(Source { name: name.clone(), feed: Box::new(feed) })
+        Ok(Source { name, feed: Box::new(feed) })
     };
-    names.iter().map(open).collect()
+    paths.iter().map(open).collect()
 }
 
 /// All inputs are open at once: allow as many as the system lets us have.
