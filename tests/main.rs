@@ -7,6 +7,7 @@ mod formats;
 mod generated;
 mod golden;
 mod history;
+mod hostile;
 mod logs;
 mod model;
 mod readme;

@@ -16,18 +16,18 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::util::{Streamw, assert_same};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program, running; its lines as they come.
-struct Program {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    rows: Receiver<String>,
-    reports: Receiver<String>,
+pub struct Program {
+    pub child: Child,
+    pub stdin: Option<ChildStdin>,
+    pub rows: Receiver<String>,
+    pub reports: Receiver<String>,
 }
 
 /// The lines of a stream, read by a thread of its own.
-fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+pub fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (to, lines) = channel();
     thread::spawn(move || {
         let mut stream = BufReader::new(stream);
@@ -43,31 +43,35 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
-fn command(args: &str) -> Command {
+pub fn command(args: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_streamw"));
     command.args(args.split_whitespace()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 impl Program {
-    fn start(args: &str) -> Program {
-        let mut child = command(args).spawn().expect("it starts");
+    pub fn start(args: &str) -> Program {
+        Program::spawn(command(args))
+    }
+
+    pub fn spawn(mut command: Command) -> Program {
+        let mut child = command.spawn().expect("it starts");
         let rows = lines(child.stdout.take().expect("a pipe"));
         let reports = lines(child.stderr.take().expect("a pipe"));
         Program { stdin: child.stdin.take(), child, rows, reports }
     }
 
-    fn send(&mut self, text: &str) {
-        self.stdin.as_mut().expect("stdin is open").write_all(text.as_bytes()).expect("stdin is read");
+    pub fn send(&mut self, text: impl AsRef<[u8]>) {
+        self.stdin.as_mut().expect("stdin is open").write_all(text.as_ref()).expect("stdin is read");
     }
 
     #[track_caller]
-    fn row(&self) -> String {
+    pub fn row(&self) -> String {
         self.rows.recv_timeout(PATIENCE).expect("a row is due")
     }
 
     #[track_caller]
-    fn report(&self) -> String {
+    pub fn report(&self) -> String {
         self.reports.recv_timeout(PATIENCE).expect("a report is due")
     }
 
@@ -86,13 +90,13 @@ impl Program {
         (status, self.rows.iter().collect(), self.reports.iter().collect())
     }
 
-    fn end(mut self) -> (Option<i32>, String, String) {
+    pub fn end(mut self) -> (Option<i32>, String, String) {
         self.stdin = None;
         self.wait()
     }
 
     /// The most memory it has held, in MiB.
-    fn peak_memory(&self) -> u64 {
+    pub fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel says");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") >> 10
@@ -108,7 +112,7 @@ impl Drop for Program {
 }
 
 #[track_caller]
-fn wait_for(child: &mut Child) {
+pub fn wait_for(child: &mut Child) {
     let end = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).expect("it runs or waits to be asked");
     let patience = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
     let ended = poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&patience)).expect("a poll");
