@@ -118,13 +118,14 @@ fn h5_ndjson_that_is_not_utf8_anywhere_is_bad() {
 fn h5_other_formats_need_utf8_in_the_fields_used_only() {
     // A flag that uses the field v, and the reason for which it is then bad.
     let uses = [("-k v", "utf8"), ("-a first:v", "utf8"), ("-a sum:v", "value"), ("-t v", "time"), ("-a count", "")];
-    let formats: [(&str, &[u8], &[u8], &[u8]); 4] = [
-        ("-i csv", b"ts,v\n", b"1,", b"\n"),
-        ("-i tsv --columns ts,v", b"", b"1\t\"x", b"\"\n"),
-        ("-i logfmt", b"", b"ts=1 v=", b"\n"),
-        ("-i regex:^(?-u:(?<ts>\\d)(?<v>.*))$", b"", b"1", b"\n"),
+    // Flags, the header, what comes before the bytes and after them.
+    let formats: [(&str, [&[u8]; 3]); 4] = [
+        ("-i csv", [b"ts,v\n", b"1,", b"\n"]),
+        ("-i tsv --columns ts,v", [b"", b"1\t\"x", b"\"\n"]),
+        ("-i logfmt", [b"", b"ts=1 v=", b"\n"]),
+        ("-i regex:^(?-u:(?<ts>\\d)(?<v>.*))$", [b"", b"1", b"\n"]),
     ];
-    for (format, header, before, after) in formats {
+    for (format, [header, before, after]) in formats {
         for (flags, reason) in uses {
             let mut input = header.to_vec();
             not_utf8().iter().for_each(|bytes| input.extend([before, bytes, after].concat()));

@@ -195,13 +195,13 @@ fn e2_reports_come_promptly_as_well() {
 #[test]
 fn t10_a_missing_field_is_said_once_after_1000_records_of_a_pipe() {
     let mut program = Program::start("-w 10s -t ts -k hots");
-    program.send(&"{\"ts\":1,\"host\":2}\n".repeat(999));
+    program.send("{\"ts\":1,\"host\":2}\n".repeat(999));
     // Something to wait for: so far nothing was said.
     program.send("x\n");
     assert!(program.report().contains("bad_record"));
     let said = program.report();
     assert!(said.starts_with("streamw: ") && said.contains("\"hots\"") && said.contains("host"), "{said}");
-    program.send(&"{\"ts\":1,\"host\":2}\n".repeat(5000));
+    program.send("{\"ts\":1,\"host\":2}\n".repeat(5000));
     let (status, rows, said) = program.end();
     assert_eq!((status, rows.lines().count(), said.as_str()), (Some(0), 1, ""));
 }

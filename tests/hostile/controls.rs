@@ -33,16 +33,20 @@ fn on_terminal(args: &[&str], stdin: &str) -> Output {
     let (stdout, stderr) = (SharedBuffer::default(), SharedBuffer::default());
     let mut host = Host::piped(std::io::Cursor::new(stdin.as_bytes().to_vec()), stdout.clone(), stderr.clone());
     host.terminals.stdout = true;
-    let status = streamw::run::main(args.iter().map(OsString::from).collect(), host);
+    // Its own colours are codes as well.
+    let args = ["--color", "never"].iter().chain(args).map(OsString::from).collect();
+    let status = streamw::run::main(args, host);
     Output { status, stdout: stdout.text(), stderr: stderr.text() }
 }
+
+/// A way to type something, and the exit status that follows.
+type Way = (Box<dyn Fn(&str) -> Vec<String>>, u8);
 
 #[test]
 fn h12_nothing_that_was_typed_reaches_stderr_raw() {
     let last = |flag: &'static str| move |evil: &str| vec![flag.to_owned(), evil.to_owned()];
     let glued = |flag: &'static str| move |evil: &str| vec![format!("{flag}{evil}")];
-    // Each a way to type it, with the exit status that follows.
-    let ways: Vec<(Box<dyn Fn(&str) -> Vec<String>>, u8)> = vec![
+    let ways: Vec<Way> = vec![
         (Box::new(glued("")), 1),
         (Box::new(glued("--")), 2),
         (Box::new(glued("-Z")), 2),
