@@ -1,22 +1,31 @@
 //! Keys as small integers: each key that has state anywhere is kept once, counted by its uses, and
 //! forgotten with the last of them.
 
+use crate::event::column::{HEAD, KeyColumn, head};
 use crate::metrics::StateSize;
 use hashbrown::HashTable;
-use smallvec::SmallVec;
 
 /// A key that has state. Valid while at least one use of it is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyId(pub u32);
 
+/// What is looked at for each event: it is small, so that many stay near the processor.
 #[derive(Debug)]
 struct Entry {
-    hash: u64,
-    /// Short keys lie here and not elsewhere: each event compares its key with them.
-    bytes: SmallVec<[u8; 16]>,
-    uses: u32,
+    /// See [`head`].
+    head: [u8; HEAD],
     /// The slice the key was last found in, and its row there: most events come where the last did.
-    last: (i64, u32),
+    slice: i64,
+    row: u32,
+    uses: u32,
+}
+
+#[derive(Debug)]
+struct Rest {
+    hash: u64,
+    length: u32,
+    /// The whole key, if the head is not.
+    bytes: Box<[u8]>,
 }
 
 /// No row is this one, and any slice may have any number.
@@ -27,37 +36,60 @@ const NO_ROW: u32 = u32::MAX;
 pub struct Keys {
     index: HashTable<u32>,
     entries: Vec<Entry>,
+    rests: Vec<Rest>,
     free: Vec<u32>,
+    /// How many keys have been forgotten.
+    forgotten: u64,
     /// Size of all state; the tables that hold rows count theirs here as well.
     pub size: StateSize,
 }
 
-const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<u32>();
+/// What was said of a key some time ago.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Guess {
+    id: Option<KeyId>,
+    /// How many keys had been forgotten then: an id is good until one is.
+    forgotten: u64,
+}
+
+const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Rest>() + size_of::<u32>();
 
 impl Keys {
     /// The id of a key, if it has state.
     #[inline]
     pub fn find(&self, key: &[u8], hash: u64) -> Option<KeyId> {
-        let found = self.index.find(hash, |id| self.is(KeyId(*id), key, hash));
-        found.map(|id| KeyId(*id))
+        self.find_by_head(&head(key), key, hash)
     }
 
+    /// As [`Keys::find`], for a key whose [`head`] is at hand.
     #[inline]
-    fn is(&self, id: KeyId, key: &[u8], hash: u64) -> bool {
-        let entry = &self.entries[id.0 as usize];
-        entry.hash == hash && entry.bytes.as_slice() == key
+    fn find_by_head(&self, head: &[u8; HEAD], key: &[u8], hash: u64) -> Option<KeyId> {
+        let is_same = |id: &u32| {
+            self.entries[*id as usize].head == *head && (key.len() <= HEAD || *self.rests[*id as usize].bytes == *key)
+        };
+        self.index.find(hash, is_same).map(|id| KeyId(*id))
+    }
+
+    /// Looks up the key of an event before its turn.
+    #[inline]
+    pub fn guess(&self, keys: &KeyColumn, index: usize) -> Guess {
+        let (key, hash) = keys.get(index);
+        Guess { id: self.find_by_head(&keys.head(index), key, hash), forgotten: self.forgotten }
     }
 
     /// The id of a key, new if it has no state yet. The caller [holds](Keys::hold) it if it keeps it.
-    /// `guess` is what [`Keys::find`] said a little earlier; it may be out of date.
+    /// `guess` is what [`Keys::guess`] said a little earlier; it may be out of date.
     #[inline]
-    pub fn intern(&mut self, key: &[u8], hash: u64, guess: Option<KeyId>) -> KeyId {
-        if let Some(id) = guess
-            && self.entries.get(id.0 as usize).is_some_and(|entry| entry.uses > 0)
-            && self.is(id, key, hash)
+    pub fn intern(&mut self, key: &[u8], hash: u64, guess: Guess) -> KeyId {
+        if let Some(id) = guess.id
+            && guess.forgotten == self.forgotten
         {
             return id;
         }
+        self.intern_anew(key, hash)
+    }
+
+    fn intern_anew(&mut self, key: &[u8], hash: u64) -> KeyId {
         match self.find(key, hash) {
             Some(id) => id,
             None => self.insert(key, hash),
@@ -66,34 +98,39 @@ impl Keys {
 
     #[cold]
     fn insert(&mut self, key: &[u8], hash: u64) -> KeyId {
-        self.size.grow(key.len() + ENTRY_BYTES);
-        let entry = Entry { hash, bytes: SmallVec::from_slice(key), uses: 0, last: (0, NO_ROW) };
+        let entry = Entry { head: head(key), slice: 0, row: NO_ROW, uses: 0 };
+        let bytes = if key.len() > HEAD { key.into() } else { Box::default() };
+        let rest = Rest { hash, length: key.len() as u32, bytes };
+        self.size.grow(rest.bytes.len() + ENTRY_BYTES);
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id as usize] = entry;
+                self.rests[id as usize] = rest;
                 id
             }
             None => {
                 self.entries.push(entry);
+                self.rests.push(rest);
                 self.entries.len() as u32 - 1
             }
         };
-        let entries = &self.entries;
-        self.index.insert_unique(hash, id, |id| entries[*id as usize].hash);
+        let rests = &self.rests;
+        self.index.insert_unique(hash, id, |id| rests[*id as usize].hash);
         KeyId(id)
     }
 
     /// The row of a key in a slice, if it is the one noted last.
     #[inline]
     pub fn noted_row(&self, id: KeyId, slice: i64) -> Option<u32> {
-        let (last, row) = self.entries[id.0 as usize].last;
-        (last == slice && row != NO_ROW).then_some(row)
+        let entry = &self.entries[id.0 as usize];
+        (entry.slice == slice && entry.row != NO_ROW).then_some(entry.row)
     }
 
     /// Notes the row of a key in a slice. Slices do not come back once they are gone.
     #[inline]
     pub fn note_row(&mut self, id: KeyId, slice: i64, row: u32) {
-        self.entries[id.0 as usize].last = (slice, row);
+        let entry = &mut self.entries[id.0 as usize];
+        (entry.slice, entry.row) = (slice, row);
     }
 
     /// Notes one more use of a key.
@@ -107,15 +144,17 @@ impl Keys {
         let entry = &mut self.entries[id.0 as usize];
         entry.uses -= 1;
         if entry.uses == 0 {
-            self.size.shrink(entry.bytes.len() + ENTRY_BYTES);
-            entry.bytes = SmallVec::new();
-            if let Ok(found) = self.index.find_entry(entry.hash, |other| *other == id.0) {
+            let rest = &mut self.rests[id.0 as usize];
+            self.size.shrink(rest.bytes.len() + ENTRY_BYTES);
+            rest.bytes = Box::default();
+            if let Ok(found) = self.index.find_entry(rest.hash, |other| *other == id.0) {
                 found.remove();
             }
+            self.forgotten += 1;
             self.free.push(id.0);
             if self.free.len() == self.entries.len() {
                 // Nothing is left: give the memory back.
-                (self.index, self.entries, self.free) = Default::default();
+                (self.index, self.entries, self.rests, self.free) = Default::default();
             }
         }
     }
@@ -123,7 +162,11 @@ impl Keys {
     /// The bytes of a key.
     #[inline]
     pub fn bytes(&self, id: KeyId) -> &[u8] {
-        &self.entries[id.0 as usize].bytes
+        let Rest { length, bytes, .. } = &self.rests[id.0 as usize];
+        match bytes.len() {
+            0 => &self.entries[id.0 as usize].head[..*length as usize],
+            _ => bytes,
+        }
     }
 
     /// One more than the largest id there is.
@@ -132,25 +175,13 @@ impl Keys {
     }
 
     /// Sorts by key (N6) what `id` tells the key of.
-    pub fn sort_by_key<T: Copy>(&self, items: &mut Vec<T>, scratch: &mut Vec<(u64, T)>, id: impl Fn(T) -> KeyId) {
+    pub fn sort_by_key<T: Copy>(&self, items: &mut Vec<T>, scratch: &mut Vec<(u128, T)>, id: impl Fn(T) -> KeyId) {
+        // As numbers, heads order like bytes. A shorter key has zeros behind, and no longer one comes before that.
+        let head = |item: &T| u128::from_be_bytes(self.entries[id(*item).0 as usize].head);
         scratch.clear();
-        scratch.extend(items.iter().map(|item| (prefix(self.bytes(id(*item))), *item)));
-        // Most keys differ in their first eight bytes, and integers compare fast.
+        scratch.extend(items.iter().map(|item| (head(item), *item)));
         scratch.sort_unstable_by(|(a, x), (b, y)| a.cmp(b).then_with(|| self.bytes(id(*x)).cmp(self.bytes(id(*y)))));
         items.clear();
         items.extend(scratch.iter().map(|(_, item)| *item));
-    }
-}
-
-/// The first eight bytes as a number that orders like them. The tag of the first part comes first
-/// and a shorter key is padded with zeros, which no longer key can precede.
-fn prefix(bytes: &[u8]) -> u64 {
-    match bytes.first_chunk::<8>() {
-        Some(first) => u64::from_be_bytes(*first),
-        None => {
-            let mut first = [0; 8];
-            first[..bytes.len()].copy_from_slice(bytes);
-            u64::from_be_bytes(first)
-        }
     }
 }

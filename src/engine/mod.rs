@@ -27,7 +27,7 @@ use crate::window::Window;
 use crate::window::spec::WindowSpec;
 use general::General;
 use guard::GuardConfig;
-use keys::{KeyId, Keys};
+use keys::{Guess, Keys};
 use pane::{Emit, LateDrop, RecordRef, Timing};
 use runaway::Runaway;
 use running::Running;
@@ -108,7 +108,7 @@ struct Event<'a> {
     time: Timestamp,
     arrival: u64,
     /// Where its key was found when it was looked up ahead.
-    guess: Option<KeyId>,
+    guess: Guess,
 }
 
 impl<'a> Event<'a> {
@@ -352,7 +352,7 @@ impl Progress {
         range: Range<usize>,
         emit: &mut dyn Emit,
     ) -> ControlFlow<Stop> {
-        let mut guesses = [None; AHEAD];
+        let mut guesses = [Guess::default(); AHEAD];
         for index in range.clone() {
             let place = (index - range.start) % AHEAD;
             if place == 0 {
@@ -386,10 +386,9 @@ impl Progress {
     /// Looks up the keys of the next events. One after the other these lookups wait for memory; side by
     /// side the processor waits for all of them at once.
     #[inline]
-    fn look_ahead(&self, batch: &EventBatch, range: Range<usize>, guesses: &mut [Option<KeyId>; AHEAD]) {
+    fn look_ahead(&self, batch: &EventBatch, range: Range<usize>, guesses: &mut [Guess; AHEAD]) {
         for (guess, index) in guesses.iter_mut().zip(range) {
-            let (key, hash) = batch.keys.get(index);
-            *guess = self.keys.find(key, hash);
+            *guess = self.keys.guess(&batch.keys, index);
         }
     }
 

@@ -49,7 +49,7 @@ struct Scratch {
     ids: Vec<KeyId>,
     cells: Vec<Accumulator>,
     order: Vec<(u32, KeyId)>,
-    sorting: Vec<(u64, (u32, KeyId))>,
+    sorting: Vec<(u128, (u32, KeyId))>,
 }
 
 impl WindowStore for SliceStore {

@@ -53,6 +53,32 @@ pub fn push_text(key: &mut Vec<u8>, text: &[u8]) {
     key.push(END);
 }
 
+/// Bytes of a text key part beside the text.
+pub const AROUND_TEXT: usize = 2;
+
+/// The key whose only part is a text of so many bytes, the first of `window`, as [`push_text`] writes it, in the
+/// order of memory and with zeros behind. `None` if it is too long, has a zero byte, or a byte beyond ASCII where
+/// it `may_be_no_utf8`.
+#[inline]
+pub fn short_text(window: &[u8; 16], length: usize, may_be_no_utf8: bool) -> Option<u128> {
+    if length + AROUND_TEXT > window.len() {
+        return None;
+    }
+    const ONES: u128 = u128::from_le_bytes([0x01; 16]);
+    let beyond = u128::MAX << (8 * length);
+    let text = u128::from_le_bytes(*window);
+    // A byte borrows from its highest bit only if it is zero, or if one below it is.
+    let filled = text | beyond;
+    let mut odd = filled.wrapping_sub(ONES) & !filled;
+    if may_be_no_utf8 {
+        odd |= text & !beyond;
+    }
+    if odd & (ONES << 7) != 0 {
+        return None;
+    }
+    Some((text & !beyond) << 8 | u128::from(TEXT))
+}
+
 /// Appends a number key part from its literal. `false`, and nothing appended, if it is no number
 /// or too long to be one (N6).
 pub fn push_number(key: &mut Vec<u8>, literal: &[u8]) -> bool {

@@ -1,15 +1,15 @@
 //! What the decoders make and the engine takes: batches of events in columns, and records that
 //! would not decode.
 
+pub mod column;
 pub mod key;
 pub mod number;
 pub mod place;
 pub mod projection;
 
 use crate::time::Timestamp;
+use column::KeyColumn;
 use number::Number;
-use std::hash::BuildHasher;
-use std::sync::LazyLock;
 
 /// A place in an input: which one, in the order of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,56 +129,6 @@ pub struct PlacedAside {
     pub end: u64,
     /// What it is.
     pub aside: Aside,
-}
-
-/// The keys of a batch: encoded as in [`key`], hashed, one after the other.
-#[derive(Debug, Default)]
-pub struct KeyColumn {
-    bytes: Vec<u8>,
-    ends: Vec<u32>,
-    hashes: Vec<u64>,
-}
-
-/// Seeded anew in each process, so that nobody can prepare keys that collide. No output depends on it.
-static HASHER: LazyLock<foldhash::fast::RandomState> = LazyLock::new(foldhash::fast::RandomState::default);
-
-impl KeyColumn {
-    /// The buffer to append the next key's parts to, before [`KeyColumn::commit`] or [`KeyColumn::discard`].
-    #[inline]
-    pub fn pending(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
-    }
-
-    fn last_end(&self) -> usize {
-        self.ends.last().map_or(0, |end| *end as usize)
-    }
-
-    /// Ends the key being written.
-    #[inline]
-    pub fn commit(&mut self) {
-        let key = &self.bytes[self.last_end()..];
-        self.hashes.push(HASHER.hash_one(key));
-        self.ends.push(self.bytes.len() as u32);
-    }
-
-    /// Throws away the key being written.
-    pub fn discard(&mut self) {
-        let end = self.last_end();
-        self.bytes.truncate(end);
-    }
-
-    /// The key of event `index` and its hash.
-    #[inline]
-    pub fn get(&self, index: usize) -> (&[u8], u64) {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
-        (&self.bytes[start..self.ends[index] as usize], self.hashes[index])
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-        self.hashes.clear();
-    }
 }
 
 /// One decoded block: its events in columns, and the block itself, into which spans point.

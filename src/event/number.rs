@@ -64,6 +64,18 @@ impl Number {
         parse_plain(text).or_else(|| parse_general(text))
     }
 
+    /// As [`Number::parse`], for what stands between two places of some text.
+    #[inline]
+    pub fn parse_within(text: &[u8], start: usize, end: usize) -> Option<Number> {
+        if let Some(before) = end.checked_sub(8)
+            && let Some(window) = text.get(before..end).and_then(|window| window.first_chunk())
+            && let Some(number) = parse_short(window, end - start)
+        {
+            return Some(number);
+        }
+        Number::parse(text.get(start..end)?)
+    }
+
     fn exact_of(mantissa: i128, scale: u8, pointed: bool) -> Number {
         match i64::try_from(mantissa) {
             Ok(mantissa) => Number::Small { mantissa, scale, pointed },
@@ -140,6 +152,48 @@ fn compare_scaled(a: i128, s: u8, b: i128, t: u8) -> Ordering {
         let scale = s.max(t);
         (rest_a * pow10(scale - s)).cmp(&(rest_b * pow10(scale - t)))
     })
+}
+
+/// The commonest shape without a loop: `-?digits[.digits]` of at most 8 bytes, the last of the window. `None`
+/// for any other, which may be a number all the same.
+#[inline]
+fn parse_short(window: &[u8; 8], length: usize) -> Option<Number> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST_BITS: u64 = ONES << 7;
+    const POINT: u64 = (b'.' ^ b'0') as u64;
+    if length == 0 || length > 8 {
+        return None;
+    }
+    let negative = window[8 - length] == b'-';
+    let length = length - usize::from(negative);
+    if length == 0 {
+        return None;
+    }
+    // Each byte is the value of its digit, the first one lowest, and what comes before the number is zero.
+    let values = (u64::from_le_bytes(*window) ^ (ONES * u64::from(b'0'))) & (u64::MAX << (8 * (8 - length)));
+    let others = (((values & !HIGHEST_BITS) + ONES * 0x76) | values) & HIGHEST_BITS;
+    let (mut digits, mut scale) = (values, 0);
+    if others != 0 {
+        let point = others.trailing_zeros() / 8;
+        if others & (others - 1) != 0 || values >> (8 * point) & 0xFF != POINT || length == 1 {
+            return None;
+        }
+        // What stands before the point moves up over it.
+        let after = values >> (8 * point) >> 8 << 8 << (8 * point);
+        let before = values & !(u64::MAX << (8 * point));
+        digits = after | before << 8;
+        scale = 7 - point;
+        // And all of it over the zeros at the end.
+        let zeros = (digits.leading_zeros() / 8).min(scale);
+        scale -= zeros;
+        digits <<= 8 * zeros;
+    }
+    // Neighbours are joined: digits to pairs, pairs to fours, fours to eight.
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
+    let all = (fours * 10_000 + (fours >> 32)) & 0xFFFF_FFFF;
+    let mantissa = if negative { -(all as i64) } else { all as i64 };
+    Some(Number::Small { mantissa, scale: scale as u8, pointed: others != 0 })
 }
 
 /// The common shape on its own: `-?digits[.digits]` of at most 18 digits.
@@ -447,6 +501,36 @@ mod tests {
         ] {
             assert_eq!(shape(text), "bad", "{text:.20}");
         }
+    }
+
+    #[test]
+    fn n3_the_short_way_to_a_number_says_what_the_long_way_says() {
+        let alphabet = *b"00123459.-+e :/\xB0\xFF";
+        let mut state = 5u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize
+        };
+        let mut short = 0;
+        for round in 0..400_000 {
+            // Most have the digits and one point at most; some have anything.
+            let kinds = if round % 3 == 0 { alphabet.len() } else { 8 };
+            let mut text: Vec<u8> = (0..8 + random() % 12).map(|_| alphabet[random() % kinds]).collect();
+            let end = text.len();
+            let start = end - random() % 10.min(end + 1);
+            if round % 2 == 0 && start < end {
+                text[start + random() % (end - start)] = b'.';
+            }
+            if round % 5 == 0 && start < end {
+                text[start] = b'-';
+            }
+            let expected = Number::parse(&text[start..end]).map(|number| format!("{number:?}"));
+            let found = Number::parse_within(&text, start, end).map(|number| format!("{number:?}"));
+            assert_eq!(found, expected, "{:?}", String::from_utf8_lossy(&text[start..end]));
+            let window = text[end - 8..].first_chunk().expect("eight");
+            short += usize::from(parse_short(window, end - start).is_some());
+        }
+        assert!(short > 100_000, "{short}");
     }
 
     #[test]

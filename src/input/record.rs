@@ -48,29 +48,54 @@ pub fn push_event(
     }
     let (keys_from, values_from) = (1, 1 + projection.keys.len());
     let Moment { time, is_ambiguous } = read_time(batch, projection, fields[0], dates)?;
-    for (found, field) in fields[keys_from..values_from].iter().zip(&projection.keys) {
-        let found = nulled(batch, projection, *found);
-        if let Err(refusal) = push_key_part(batch, found, &field.name) {
-            batch.keys.discard();
-            return Err(refusal);
-        }
+    let pushed = push_key(batch, projection, &fields[keys_from..values_from])
+        .and_then(|()| push_values(batch, projection, &fields[values_from..]));
+    if let Err(refusal) = pushed {
+        let events = batch.times.len();
+        batch.keys.truncate(events);
+        batch.numbers.iter_mut().for_each(|column| column.truncate(events));
+        batch.values.iter_mut().for_each(|column| column.truncate(events));
+        return Err(refusal);
     }
-    for index in 0..projection.values.len() {
-        let found = nulled(batch, projection, fields[values_from + index]);
-        if let Err(refusal) = push_value(batch, projection, index, found) {
-            batch.keys.discard();
-            let events = batch.times.len();
-            batch.numbers.iter_mut().for_each(|column| column.truncate(events));
-            batch.values.iter_mut().for_each(|column| column.truncate(events));
-            return Err(refusal);
-        }
-    }
-    batch.keys.commit();
     if is_ambiguous {
         batch.push_aside(Aside::AmbiguousTime, u64::from(record.text.start));
     }
     batch.times.push(time);
     batch.records.push(record);
+    Ok(())
+}
+
+#[inline]
+fn push_key(batch: &mut EventBatch, projection: &Projection, fields: &[Found]) -> Result<(), Refusal> {
+    // One short text, as most keys are.
+    if let [Found::Text(span) | Found::Cell(span)] = *fields
+        && let Some(window) = batch.bytes.get(span.start as usize..).and_then(|rest| rest.first_chunk())
+        && projection.nulls.is_empty()
+    {
+        let is_cell = matches!(fields, [Found::Cell(_)]);
+        let is_null = is_cell && span.len == 0;
+        if !is_null && batch.keys.push_short_text(window, span.len as usize, is_cell) {
+            return Ok(());
+        }
+    }
+    push_key_parts(batch, projection, fields)
+}
+
+fn push_key_parts(batch: &mut EventBatch, projection: &Projection, fields: &[Found]) -> Result<(), Refusal> {
+    for (found, field) in fields.iter().zip(&projection.keys) {
+        let found = nulled(batch, projection, *found);
+        push_key_part(batch, found, &field.name)?;
+    }
+    batch.keys.commit();
+    Ok(())
+}
+
+#[inline]
+fn push_values(batch: &mut EventBatch, projection: &Projection, fields: &[Found]) -> Result<(), Refusal> {
+    for (index, found) in fields.iter().enumerate() {
+        let found = nulled(batch, projection, *found);
+        push_value(batch, projection, index, found)?;
+    }
     Ok(())
 }
 
@@ -85,9 +110,10 @@ fn note_seen(batch: &mut EventBatch, fields: &[Found]) {
 /// What was found, or null if it is one of the texts that mean null (N2).
 #[inline]
 fn nulled(batch: &EventBatch, projection: &Projection, found: Found) -> Found {
-    if projection.nulls.is_empty() {
-        return found;
-    }
+    if projection.nulls.is_empty() { found } else { nulled_by(batch, projection, found) }
+}
+
+fn nulled_by(batch: &EventBatch, projection: &Projection, found: Found) -> Found {
     let is_null = |text: &[u8]| projection.nulls.iter().any(|null| null.as_bytes() == text);
     let null = match found {
         Found::Text(span) | Found::Cell(span) => is_null(batch.text(span)),
@@ -97,6 +123,7 @@ fn nulled(batch: &EventBatch, projection: &Projection, found: Found) -> Found {
     if null { Found::Null } else { found }
 }
 
+#[inline]
 fn read_time(
     batch: &EventBatch,
     projection: &Projection,
@@ -183,7 +210,14 @@ fn push_value(batch: &mut EventBatch, projection: &Projection, index: usize, fou
 #[inline]
 fn read_number(batch: &EventBatch, found: Found, name: &str) -> Result<Number, Refusal> {
     let number = match found {
-        Found::Number(span) | Found::Text(span) | Found::Cell(span) => Number::parse(batch.text(span)),
+        Found::Number(span) | Found::Text(span) | Found::Cell(span) => {
+            let (start, end) = (span.start as usize, span.start as usize + span.len as usize);
+            if end <= batch.bytes.len() {
+                Number::parse_within(&batch.bytes, start, end)
+            } else {
+                Number::parse(batch.text(span))
+            }
+        }
         Found::Escaped(span) => json::unescape(batch.text(span)).and_then(|text| Number::parse(text.as_bytes())),
         Found::Missing | Found::Null | Found::Bool(..) | Found::Container(_) => None,
     };
