@@ -29,7 +29,7 @@ _streamw() {
 
     case "${cmd}" in
         streamw)
-            opts="-w -d -l -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --offset --watermark-delay --allowed-lateness --late-rule --max-jump --max-future --time --time-format --timezone --year --key --agg --input-format --delimiter --no-header --columns --null --max-line --threads --output-format --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --help --version completions man"
+            opts="-w -d -l -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --offset --watermark-delay --allowed-lateness --late-rule --max-jump --max-future --time --time-format --timezone --year --key --agg --input-format --delimiter --no-header --columns --null --max-line --threads --output-format --csv-safe --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --help --version completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

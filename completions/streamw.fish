@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= max-jump= max-future= t/time= time-format= timezone= year= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= h/help V/version
+    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= max-jump= max-future= t/time= time-format= timezone= year= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -67,6 +67,7 @@ never\t'nothing'"
 complete -c streamw -n "__fish_streamw_needs_command" -l max-bad -d 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-late -d 'The same for late drops' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l no-header -d 'csv and tsv have no header; columns are called 1, 2, 3, ...'
+complete -c streamw -n "__fish_streamw_needs_command" -l csv-safe -d 'Put \' before texts in csv and tsv that a spreadsheet would take for a formula'
 complete -c streamw -n "__fish_streamw_needs_command" -l stats -d 'Print a summary as a JSON line on stderr at the end'
 complete -c streamw -n "__fish_streamw_needs_command" -s q -l quiet -d 'No lines for people on stderr, but the reason for a failure'
 complete -c streamw -n "__fish_streamw_needs_command" -s v -l verbose -d 'Say on stderr what was found and chosen, and at the end in words what came of it'

@@ -2,6 +2,7 @@
 //! loop of its own ([`Progress::events`]), which this one must agree with.
 
 use super::guard::{Guard, GuardConfig};
+use super::keys::Guess;
 use super::lane::{Lanes, Shared};
 use super::pane::Emit;
 use super::{EngineConfig, Event, Progress, Stop};
@@ -48,7 +49,7 @@ impl General {
     ) -> ControlFlow<Stop> {
         for index in range {
             let time = batch.times[index];
-            let event = Event { batch, index, time, arrival: progress.counters.events, guess: None };
+            let event = Event { batch, index, time, arrival: progress.counters.events, guess: Guess::default() };
             if let Err((reason, detail)) = self.guards[batch.source.0 as usize].judge(time, now, &self.guard) {
                 progress.no_event(&event, reason, detail, emit)?;
             } else if !self.lanes.fit(time) {
