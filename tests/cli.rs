@@ -298,6 +298,9 @@ fn an_input_is_never_overwritten() {
         let output = run(streamw(&here, "-w 1m link.csv").args([one, "out", other, "./out"]));
         assert_eq!(output.status, 2, "{}", output.stderr);
         assert_contains(&output.stderr, &[one, other]);
+        // A device holds nothing that could be lost.
+        let output = run(streamw(&here, "-w 1m link.csv").args([one, "/dev/null", other, "/dev/null"]));
+        assert_eq!((output.status, output.stderr.contains("/dev/null")), (0, false), "{}", output.stderr);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::input::reader::Source;
 use crate::output::sink::Sink;
 use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Everything that is read and written.
@@ -96,12 +96,19 @@ fn refuse_overwriting(config: &Config, sources: &[Source]) -> Result<(), Error> 
         }
         // They need not be there yet.
         let absolute = |path: &Path| std::path::absolute(path).ok();
-        let is_same = |other: &Path| absolute(path) == absolute(other) || own.is_some() && identity(other) == own;
+        let is_same = |other: &Path| {
+            !is_device(path) && absolute(path) == absolute(other) || own.is_some() && identity(other) == own
+        };
         if let Some((other, _)) = outputs[..index].iter().find(|(_, earlier)| is_same(earlier)) {
             return Err(Error::Usage(format!("{other} and {flag} both name {}", path.display())));
         }
     }
     Ok(())
+}
+
+/// A character device such as `/dev/null` holds nothing that two writers could destroy.
+fn is_device(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.file_type().is_char_device())
 }
 
 /// Device and inode of a regular file that is there.
