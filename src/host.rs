@@ -1,6 +1,6 @@
 //! What a run has around it: streams, and what may interrupt it.
 
-use crate::cli::Terminals;
+use crate::cli::{PREFIX, Terminals};
 use crate::input::feed::{Feed, FileFeed, Piped};
 use crate::progress::Width;
 use crate::time::Timestamp;
@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, never};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
@@ -27,6 +28,8 @@ pub struct Host {
     pub stderr: Box<dyn Write + Send>,
     /// Which of them a person sits at.
     pub terminals: Terminals,
+    /// The variables that stand for flags: those whose names begin with [`PREFIX`].
+    pub environment: Vec<(OsString, OsString)>,
     /// How wide that person's terminal is, if stderr is one; asked for each line, since it can change.
     pub width: Width,
     /// What tells the time.
@@ -132,6 +135,7 @@ impl Host {
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
             terminals: Terminals::default(),
+            environment: Vec::new(),
             width: Box::new(|| 0),
             clock: Box::new(EpochClock),
             interrupts: Interrupts::none(),
@@ -157,6 +161,7 @@ impl Host {
         let screen = stderr.try_clone()?;
         Ok(Host {
             terminals: terminals(&stdin, &stdout, &stderr),
+            environment: variables(),
             width: Box::new(move || rustix::termios::tcgetwinsize(&screen).map_or(0, |size| size.ws_col)),
             clock: Box::new(SystemClock),
             stdin: Box::new(FileFeed::new(stdin)?),
@@ -165,6 +170,14 @@ impl Host {
             interrupts: Interrupts { signal, wake },
         })
     }
+}
+
+/// In the order of their names, whatever that of the environment.
+fn variables() -> Vec<(OsString, OsString)> {
+    let is_ours = |name: &OsString| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+    let mut variables: Vec<_> = std::env::vars_os().filter(|(name, _)| is_ours(name)).collect();
+    variables.sort();
+    variables
 }
 
 fn terminals(stdin: &File, stdout: &File, stderr: &File) -> Terminals {

@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod cli;
+mod config;
 mod early;
 mod formats;
 mod generated;

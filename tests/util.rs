@@ -17,6 +17,7 @@ use streamw::time::Timestamp;
 #[derive(Clone, Debug)]
 pub struct Streamw {
     args: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
     stdin: Vec<u8>,
     read_size: usize,
 }
@@ -30,7 +31,7 @@ pub struct Output {
 
 impl Streamw {
     pub fn new() -> Streamw {
-        Streamw { args: Vec::new(), stdin: Vec::new(), read_size: usize::MAX }
+        Streamw { args: Vec::new(), environment: Vec::new(), stdin: Vec::new(), read_size: usize::MAX }
     }
 
     /// One argument, also with blanks in it.
@@ -42,6 +43,12 @@ impl Streamw {
     /// Several arguments, separated by blanks.
     pub fn args(mut self, args: &str) -> Streamw {
         self.args.extend(args.split_whitespace().map(OsString::from));
+        self
+    }
+
+    /// A variable of the environment.
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Streamw {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -59,7 +66,8 @@ impl Streamw {
     pub fn run(self) -> Output {
         let (stdout, stderr) = (SharedBuffer::default(), SharedBuffer::default());
         let stdin = Pieces { bytes: self.stdin, at: 0, size: self.read_size };
-        let host = Host::piped(stdin, stdout.clone(), stderr.clone());
+        let mut host = Host::piped(stdin, stdout.clone(), stderr.clone());
+        host.environment = self.environment;
         let status = run::main(self.args, host);
         Output { status, stdout: stdout.text(), stderr: stderr.text() }
     }

@@ -63,6 +63,8 @@ pub struct Config {
     pub has_progress: bool,
     /// What was chosen where nothing was told, for people (`-v`).
     pub choices: Vec<String>,
+    /// What is probably a mistake, for people.
+    pub warnings: Vec<String>,
 }
 
 /// `N` or `P%`.
@@ -201,6 +203,7 @@ impl Config {
             voice,
             has_progress,
             choices,
+            warnings: Vec::new(),
         })
     }
 }

@@ -2,8 +2,11 @@
 
 mod color;
 mod config;
+mod config_file;
+mod layers;
 
 pub use config::{Config, Share};
+pub use layers::{Environment, PREFIX};
 
 use crate::error::Severity;
 use crate::input::combined::Combined;
@@ -21,6 +24,7 @@ use crate::window::spec::{parse_duration, parse_saturating};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use color::ColorFlag;
+use layers::{ConfigFlags, Layers};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -291,6 +295,9 @@ struct Flags {
     /// The same for late drops
     #[arg(long, value_name = "N|P%", help_heading = "Checks")]
     max_late: Option<config::Limit>,
+
+    #[command(flatten)]
+    configuration: ConfigFlags,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -451,6 +458,8 @@ pub enum Command {
     Completions(Shell),
     /// Print the man page.
     Man,
+    /// Print the flags as they hold (`--print-config`).
+    Flags(String),
 }
 
 /// What to say instead of doing anything.
@@ -462,19 +471,30 @@ pub struct Answer {
     pub is_error: bool,
 }
 
-/// Reads the arguments, which do not begin with the program's name. The wall clock counts only for times without a year.
+/// Reads the arguments, which do not begin with the program's name, and what the environment adds to them. The wall
+/// clock counts only for times without a year.
 ///
 /// # Errors
 /// What to print, and where.
-pub fn parse(arguments: Vec<OsString>, terminals: Terminals, now: Timestamp) -> Result<Command, Answer> {
-    let color = ColorFlag::find(&arguments);
-    let (to_stdout, to_stderr) = (color.paint(terminals.stdout, terminals), color.paint(terminals.stderr, terminals));
+pub fn parse(
+    arguments: Vec<OsString>,
+    environment: &Environment,
+    terminals: Terminals,
+    now: Timestamp,
+) -> Result<Command, Answer> {
+    let paints = |arguments: &[OsString]| {
+        let color = ColorFlag::find(arguments);
+        (color.paint(terminals.stdout, terminals), color.paint(terminals.stderr, terminals))
+    };
+    let (_, to_stderr) = paints(&arguments);
     if arguments.is_empty() && terminals.stdin {
         return Err(short_help(to_stderr));
     }
-    let line = read_line(&arguments).map_err(|error| {
+    let layers = Layers::new(arguments, environment).map_err(|message| mistake(&message, to_stderr))?;
+    let (to_stdout, to_stderr) = paints(&layers.arguments);
+    let (line, matches) = read_line(&layers.arguments).map_err(|error| {
         // The mistake is shown as it may be on a terminal, and whole: clap would leave the harmful parts out.
-        let shown: Vec<_> = arguments.iter().map(|typed| for_people(&typed.to_string_lossy()).into()).collect();
+        let shown: Vec<_> = layers.arguments.iter().map(|typed| for_people(&typed.to_string_lossy()).into()).collect();
         let (error, is_harmless) = match read_line(&shown) {
             Err(error) => (error, true),
             Ok(_) => (error, false),
@@ -485,23 +505,29 @@ pub fn parse(arguments: Vec<OsString>, terminals: Terminals, now: Timestamp) -> 
         }
     })?;
     match line.auxiliary {
-        Some(Auxiliary::Completions { shell }) => Ok(Command::Completions(shell)),
-        Some(Auxiliary::Man) => Ok(Command::Man),
-        None if line.flags.files.is_empty() && terminals.stdin => Err(short_help(to_stderr)),
-        None => match Config::new(line.flags, terminals, now) {
-            Ok(config) => Ok(Command::Run(Box::new(config))),
-            Err(message) => {
-                let text = format!("{} {}\n", to_stderr.prefix(Severity::Failure), for_people(&message));
-                Err(Answer { text, is_error: true })
-            }
-        },
+        Some(Auxiliary::Completions { shell }) => return Ok(Command::Completions(shell)),
+        Some(Auxiliary::Man) => return Ok(Command::Man),
+        None if line.flags.configuration.print_config => layers.print(&matches).map(Command::Flags),
+        None if line.flags.files.is_empty() && terminals.stdin => return Err(short_help(to_stderr)),
+        None => Config::new(line.flags, terminals, now).map(|mut config| {
+            config.choices.extend(layers.choices);
+            config.warnings.extend(layers.warnings);
+            Command::Run(Box::new(config))
+        }),
     }
+    .map_err(|message| mistake(&message, to_stderr))
 }
 
-fn read_line(arguments: &[OsString]) -> Result<Line, clap::Error> {
+/// A mistake that the parser of arguments does not know.
+fn mistake(message: &str, paint: Paint) -> Answer {
+    let lines = message.lines().map(for_people).collect::<Vec<_>>().join("\n");
+    Answer { text: format!("{} {lines}\n", paint.prefix(Severity::Failure)), is_error: true }
+}
+
+fn read_line(arguments: &[OsString]) -> Result<(Line, clap::ArgMatches), clap::Error> {
     let program = OsString::from("streamw");
     let matches = command().try_get_matches_from(std::iter::once(&program).chain(arguments))?;
-    Line::from_arg_matches(&matches)
+    Ok((Line::from_arg_matches(&matches)?, matches))
 }
 
 fn short_help(paint: Paint) -> Answer {

@@ -43,7 +43,7 @@ pub fn process(arguments: Vec<OsString>) -> u8 {
 
 /// Runs with these arguments (without the program's name) and streams; returns the exit status.
 pub fn main(arguments: Vec<OsString>, mut host: Host) -> u8 {
-    let command = match cli::parse(arguments, host.terminals, host.clock.wall()) {
+    let command = match cli::parse(arguments, &host.environment, host.terminals, host.clock.wall()) {
         Ok(command) => command,
         Err(answer) => {
             let to = if answer.is_error { &mut host.stderr } else { &mut host.stdout };
@@ -56,6 +56,7 @@ pub fn main(arguments: Vec<OsString>, mut host: Host) -> u8 {
         Command::Run(config) => run(*config, host).code(),
         Command::Completions(shell) => text(host, commands::completions::script(shell)),
         Command::Man => text(host, commands::man::page()),
+        Command::Flags(flags) => text(host, flags.into_bytes()),
     }
 }
 
@@ -159,6 +160,9 @@ impl Run {
         let sinks =
             Sinks { rows: writers.rows, late: writers.late, bad: writers.bad, stderr: Sink::new("stderr", stderr) };
         let mut output = Output::new(encoder, &config.shape, sinks, source_names, config.voice);
+        for warning in &config.warnings {
+            output.say(Severity::Warning, warning);
+        }
         for choice in &config.choices {
             output.say(Severity::Detail, choice);
         }
