@@ -49,6 +49,8 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
             [CompletionResult]::new('--columns', '--columns', [CompletionResultType]::ParameterName, 'csv and tsv have no header; columns are called so')
             [CompletionResult]::new('--null', '--null', [CompletionResultType]::ParameterName, 'A text that means null, repeatable')
             [CompletionResult]::new('--max-line', '--max-line', [CompletionResultType]::ParameterName, 'Longest line in bytes (K, M, G allowed); a longer one is one bad record')
+            [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'Feed a recorded input at the pace of its event time: 1x, 10x, 0.5x')
+            [CompletionResult]::new('--replay-max-gap', '--replay-max-gap', [CompletionResultType]::ParameterName, 'A longer gap between two records is replayed as if it were this long')
             [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Decoder threads [default: all cores]')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Format of rows [default: table on a terminal, else ndjson]')
             [CompletionResult]::new('--output-format', '--output-format', [CompletionResultType]::ParameterName, 'Format of rows [default: table on a terminal, else ndjson]')

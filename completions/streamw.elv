@@ -46,6 +46,8 @@ set edit:completion:arg-completer[streamw] = {|@words|
             cand --columns 'csv and tsv have no header; columns are called so'
             cand --null 'A text that means null, repeatable'
             cand --max-line 'Longest line in bytes (K, M, G allowed); a longer one is one bad record'
+            cand --replay 'Feed a recorded input at the pace of its event time: 1x, 10x, 0.5x'
+            cand --replay-max-gap 'A longer gap between two records is replayed as if it were this long'
             cand --threads 'Decoder threads [default: all cores]'
             cand -o 'Format of rows [default: table on a terminal, else ndjson]'
             cand --output-format 'Format of rows [default: table on a terminal, else ndjson]'

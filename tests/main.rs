@@ -12,6 +12,7 @@ mod hostile;
 mod logs;
 mod model;
 mod readme;
+mod replay;
 mod seeing;
 mod seeing_progress;
 mod simulation;

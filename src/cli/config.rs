@@ -18,7 +18,7 @@ use crate::time::format::TimeStyle;
 use crate::time::parse::{TimeFormat, TimeRules};
 use crate::time::year::YearRule;
 use crate::time::zone::Zone;
-use crate::time::{SECOND, Timestamp};
+use crate::time::{SECOND, Span, Timestamp};
 use crate::window::every::Every;
 use crate::window::spec::WindowSpec;
 use std::fmt;
@@ -37,6 +37,8 @@ pub struct Config {
     pub inputs: Vec<PathBuf>,
     /// How they are read.
     pub read: ReadOptions,
+    /// How fast records are fed, if not as fast as can be.
+    pub pace: Option<Pace>,
     /// Number of decoder threads.
     pub threads: usize,
     /// Format of rows.
@@ -65,6 +67,29 @@ pub struct Config {
     pub choices: Vec<String>,
     /// What is probably a mistake, for people.
     pub warnings: Vec<String>,
+}
+
+/// How fast a recorded input is fed (`--replay`).
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Event time that passes in a time of the clock's; positive and finite.
+    pub factor: f64,
+    /// Longer gaps of event time are taken for as long as this.
+    pub max_gap: Option<Span>,
+}
+
+/// `10x`.
+pub(super) fn parse_speed(text: &str) -> Result<f64, String> {
+    let factor = text.strip_suffix('x').and_then(|factor| factor.trim().parse().ok());
+    let factor = factor.filter(|factor: &f64| factor.is_normal() && *factor > 0.0);
+    factor.ok_or_else(|| format!("\"{text}\" is no speed, such as 1x, 10x or 0.5x"))
+}
+
+fn pace(factor: Option<f64>, max_gap: Option<Span>) -> Result<Option<Pace>, String> {
+    match (factor, max_gap) {
+        (None, Some(_)) => Err("--replay-max-gap is for --replay, as in --replay 1x --replay-max-gap 1m".into()),
+        (factor, max_gap) => Ok(factor.map(|factor| Pace { factor, max_gap })),
+    }
 }
 
 /// `N` or `P%`.
@@ -191,6 +216,7 @@ impl Config {
                 block_size: BLOCK_SIZE,
                 explains: flags.verbose,
             },
+            pace: pace(flags.replay, flags.replay_max_gap)?,
             threads,
             row_format,
             row_paint: flags.color.paint(to_terminal, terminals),

@@ -5,7 +5,7 @@ mod config;
 mod config_file;
 mod layers;
 
-pub use config::{Config, Share};
+pub use config::{Config, Pace, Share};
 pub use layers::{Environment, PREFIX};
 
 use crate::error::Severity;
@@ -232,6 +232,17 @@ struct Flags {
     /// Longest line in bytes (K, M, G allowed); a longer one is one bad record
     #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = parse_size, help_heading = "Input")]
     max_line: usize,
+
+    /// Feed a recorded input at the pace of its event time: 1x, 10x, 0.5x
+    ///
+    /// Between two records passes the distance of their times, divided by the speed; records out of order are not
+    /// waited for. Rows come as soon as the watermark allows, and are those of a run without it.
+    #[arg(long, value_name = "SPEED", value_parser = config::parse_speed, help_heading = "Input")]
+    replay: Option<f64>,
+
+    /// A longer gap between two records is replayed as if it were this long
+    #[arg(long, value_name = "DUR", value_parser = parse_length_of_time, allow_hyphen_values = true, help_heading = "Input")]
+    replay_max_gap: Option<Span>,
 
     /// Decoder threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Input")]

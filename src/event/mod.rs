@@ -4,6 +4,7 @@
 pub mod column;
 pub mod key;
 pub mod number;
+mod part;
 pub mod place;
 pub mod projection;
 

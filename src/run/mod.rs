@@ -4,6 +4,7 @@
 mod fields;
 mod open;
 mod recap;
+mod replay;
 mod view;
 
 use crate::cli::{self, Command, Config, Share};
@@ -24,11 +25,16 @@ use crate::time::zone::Zone;
 use crossbeam_channel::{TryRecvError, select};
 use fields::Fields;
 use open::{Opened, Writers};
+use replay::Replay;
 use std::ffi::OsString;
 use std::io;
 use std::ops::ControlFlow;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 use view::View;
+
+/// A wait of a replay that somebody might take for a standstill.
+const LONG_WAIT: Duration = Duration::from_secs(60);
 
 /// Runs as the program does, on the process's own streams; returns the exit status.
 pub fn process(arguments: Vec<OsString>) -> u8 {
@@ -131,6 +137,9 @@ struct Run {
     is_verbose: bool,
     writes_to_stdout: bool,
     view: View,
+    /// How fast records are fed, and the batch that has those of the moment.
+    replay: Option<(Replay, EventBatch)>,
+    has_told_of_waiting: bool,
 }
 
 /// How the loop ended.
@@ -166,7 +175,10 @@ impl Run {
         for choice in &config.choices {
             output.say(Severity::Detail, choice);
         }
+        let (value_fields, named_fields) = (config.projection.values.len(), config.projection.fields().count());
         Run {
+            replay: config.pace.map(|pace| (Replay::new(pace), EventBatch::new(value_fields, named_fields))),
+            has_told_of_waiting: false,
             engine: Engine::new(config.engine),
             collector,
             reader: Some(reader),
@@ -246,13 +258,9 @@ impl Run {
                             Ok(item) => item,
                             Err(_) => return self.end_of_items(),
                         },
-                        recv(self.interrupts.wake) -> wake => match wake {
-                            Ok(Wake::StdoutClosed) if self.writes_to_stdout => return Ending::OutputDone,
-                            Ok(Wake::StdoutClosed) => continue,
-                            Ok(Wake::Signal) | Err(_) => match self.interrupts.signal() {
-                                Some(signal) => return Ending::Signal(signal),
-                                None => continue,
-                            }
+                        recv(self.interrupts.wake) -> wake => match self.woken(wake.ok()) {
+                            Some(ending) => return ending,
+                            None => continue,
                         },
                     }
                 }
@@ -270,15 +278,14 @@ impl Run {
                 if let Some(years) = &mut self.years {
                     place_years(&mut batch, years);
                 }
-                let step = self.engine.step(Input::Batch(&batch, self.view.wall_clock()), &mut self.output);
+                let step = match self.replay.take() {
+                    Some(replay) => self.replay(replay, &mut batch),
+                    None => self.step(&batch),
+                };
                 self.fields.note(&batch);
-                let taken = batch.taken;
                 self.collector.recycle(batch);
-                if let ControlFlow::Break(stop) = step {
-                    return ControlFlow::Break(Ending::Limit(stop));
-                }
+                step?;
                 self.fields.tell_if_live(self.engine.records(), &mut self.output);
-                self.view.moved(&self.engine, taken);
             }
             Item::Say(severity, text) => self.output.say(severity, &text),
             Item::Names(names) => self.fields.learn(names),
@@ -290,6 +297,76 @@ impl Run {
         match self.interrupts.signal() {
             Some(signal) => ControlFlow::Break(Ending::Signal(signal)),
             None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn step(&mut self, batch: &EventBatch) -> ControlFlow<Ending> {
+        let step = self.engine.step(Input::Batch(batch, self.view.wall_clock()), &mut self.output);
+        self.view.moved(&self.engine, batch.taken);
+        step.map_break(Ending::Limit)
+    }
+
+    /// Takes the records of a batch when they are due.
+    fn replay(&mut self, (mut replay, mut part): (Replay, EventBatch), batch: &mut EventBatch) -> ControlFlow<Ending> {
+        let (mut from, events) = (0, batch.times.len());
+        for index in 0..=events {
+            let due = (index < events).then(|| replay.due(batch.times[index], self.view.now()));
+            if due.is_some_and(|due| due <= self.view.now()) {
+                continue;
+            }
+            if from < index || due.is_none() {
+                batch.lend(from..index, &mut part);
+                let step = self.step(&part);
+                batch.take_back(&mut part);
+                step?;
+                from = index;
+            }
+            if let Some(due) = due {
+                self.wait_until(due)?;
+            }
+        }
+        self.replay = Some((replay, part));
+        ControlFlow::Continue(())
+    }
+
+    /// Waits for the moment when the next record of a replay is due.
+    fn wait_until(&mut self, due: Instant) -> ControlFlow<Ending> {
+        loop {
+            self.output.flush();
+            if self.output.is_done() {
+                return ControlFlow::Break(Ending::OutputDone);
+            }
+            let wait = due.saturating_duration_since(self.view.now());
+            if wait.is_zero() {
+                return ControlFlow::Continue(());
+            }
+            if wait > LONG_WAIT && !self.has_told_of_waiting {
+                self.has_told_of_waiting = true;
+                let wait = humantime::format_duration(Duration::from_secs(wait.as_secs()));
+                self.output.say(
+                    Severity::Note,
+                    &format!("the next record is replayed in {wait} (--replay-max-gap DUR makes long gaps shorter)"),
+                );
+                continue;
+            }
+            let (due, alarm) = (self.view.after(wait), self.view.alarm());
+            select! {
+                recv(due) -> _ => {}
+                recv(alarm) -> _ => self.view.show(&self.engine),
+                recv(self.interrupts.wake) -> wake => {
+                    if let Some(ending) = self.woken(wake.ok()) {
+                        return ControlFlow::Break(ending);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What follows from being woken, if anything does.
+    fn woken(&self, wake: Option<Wake>) -> Option<Ending> {
+        match wake {
+            Some(Wake::StdoutClosed) => self.writes_to_stdout.then_some(Ending::OutputDone),
+            Some(Wake::Signal) | None => self.interrupts.signal().map(Ending::Signal),
         }
     }
 

@@ -50,6 +50,16 @@ impl View {
         self.clock.now().saturating_duration_since(self.began)
     }
 
+    /// Now.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Speaks once, after so long.
+    pub fn after(&self, wait: Duration) -> Receiver<Instant> {
+        self.clock.after(wait)
+    }
+
     /// What the wall clock says.
     pub fn wall_clock(&self) -> Timestamp {
         self.clock.wall()
