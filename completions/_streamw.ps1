@@ -32,6 +32,7 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'How long after its end a window still takes events, measured in W')
             [CompletionResult]::new('--allowed-lateness', '--allowed-lateness', [CompletionResultType]::ParameterName, 'How long after its end a window still takes events, measured in W')
             [CompletionResult]::new('--late-rule', '--late-rule', [CompletionResultType]::ParameterName, 'Which events are too late')
+            [CompletionResult]::new('--emit', '--emit', [CompletionResultType]::ParameterName, 'Which rows of a window are printed')
             [CompletionResult]::new('--max-jump', '--max-jump', [CompletionResultType]::ParameterName, 'A record this far ahead of the newest of its source is bad, unless it is the third such in a row')
             [CompletionResult]::new('--max-future', '--max-future', [CompletionResultType]::ParameterName, 'A record this far ahead of the wall clock is bad')
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]')

@@ -29,6 +29,7 @@ set edit:completion:arg-completer[streamw] = {|@words|
             cand -l 'How long after its end a window still takes events, measured in W'
             cand --allowed-lateness 'How long after its end a window still takes events, measured in W'
             cand --late-rule 'Which events are too late'
+            cand --emit 'Which rows of a window are printed'
             cand --max-jump 'A record this far ahead of the newest of its source is bad, unless it is the third such in a row'
             cand --max-future 'A record this far ahead of the wall clock is bad'
             cand -t 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]'

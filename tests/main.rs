@@ -13,6 +13,7 @@ mod logs;
 mod model;
 mod readme;
 mod replay;
+mod running;
 mod seeing;
 mod seeing_progress;
 mod simulation;

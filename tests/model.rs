@@ -25,6 +25,8 @@ pub struct Config {
     pub delay: Nanos,
     pub lateness: Nanos,
     pub late_rule: LateRule,
+    /// `--emit final`: `end + L` for `end` in T3, T5 and T9.
+    pub is_final: bool,
     /// Output name and field.
     pub keys: Vec<(String, String)>,
     pub aggregates: Vec<Aggregate>,
@@ -55,6 +57,7 @@ impl Config {
     pub fn parse(flags: &str) -> Config {
         let (mut window, mut offset, mut delay, mut lateness) = (None, 0, 0, 0);
         let mut late_rule = LateRule::Window;
+        let mut is_final = false;
         let (mut keys, mut aggregates) = (Vec::new(), Vec::new());
         let mut words = flags.split_whitespace();
         while let Some(word) = words.next() {
@@ -71,6 +74,7 @@ impl Config {
                 "-d" => delay = duration(value),
                 "-l" => lateness = duration(value),
                 "--late-rule" if value == "event" => late_rule = LateRule::Event,
+                "--emit" => is_final = value == "final",
                 "-k" => {
                     let (name, field) = value.split_once('=').unwrap_or((value, value));
                     keys.push((name.to_string(), field.to_string()));
@@ -83,7 +87,7 @@ impl Config {
             aggregates.push(Aggregate::parse("count"));
         }
         let window = WindowSpec::parse(window.expect("-w is required"), offset);
-        Config { window, delay, lateness, late_rule, keys, aggregates }
+        Config { window, delay, lateness, late_rule, is_final, keys, aggregates }
     }
 }
 
@@ -351,7 +355,7 @@ impl Model {
             }
             for mut kept in live {
                 kept.events.push((self.counters["events"], event.clone()));
-                if self.behind(|w| kept.end <= w) {
+                if self.behind(|w| self.fires_at(&kept) <= w) {
                     rows.push(self.pane(&mut kept, "late"));
                 }
                 self.kept.push(kept);
@@ -359,7 +363,7 @@ impl Model {
         }
         let reached = event.time - self.config.delay;
         self.watermark = Some(self.watermark.map_or(reached, |w| w.max(reached)));
-        rows.extend(self.fire(|kept, w| kept.end <= w));
+        rows.extend(self.fire(|model, kept, w| model.fires_at(kept) <= w));
         let kept = std::mem::take(&mut self.kept);
         self.kept = kept.into_iter().filter(|kept| !self.gone(kept.end)).collect();
         rows
@@ -367,6 +371,11 @@ impl Model {
 
     fn behind(&self, is: impl Fn(Nanos) -> bool) -> bool {
         self.watermark.is_some_and(is)
+    }
+
+    /// T3: the W that prints the window for the first time.
+    fn fires_at(&self, kept: &Kept) -> Nanos {
+        if self.config.is_final { kept.end + self.config.lateness } else { kept.end }
     }
 
     /// T4: equality is gone.
@@ -433,9 +442,12 @@ impl Model {
     }
 
     /// T3: the on_time panes of what has not printed yet and is reached by W, in the order of T9.
-    fn fire(&mut self, reached: impl Fn(&Kept, Nanos) -> bool) -> Vec<String> {
+    fn fire(&mut self, reached: impl Fn(&Model, &Kept, Nanos) -> bool) -> Vec<String> {
         let w = self.watermark.unwrap_or(Nanos::MIN);
-        let mut due = self.take_all(|kept| kept.revision == 0 && reached(kept, w));
+        let kept = std::mem::take(&mut self.kept);
+        let is_due = |kept: &Kept| kept.revision == 0 && reached(self, kept, w);
+        let (mut due, rest): (Vec<_>, Vec<_>) = kept.into_iter().partition(is_due);
+        self.kept = rest;
         due.sort_by(|a, b| (a.end, a.start, &a.key).cmp(&(b.end, b.start, &b.key)));
         let rows = due.iter_mut().map(|kept| self.pane(kept, "on_time")).collect();
         self.kept.extend(due);
@@ -444,7 +456,7 @@ impl Model {
 
     /// T5: W becomes infinite.
     pub fn end(&mut self) -> Vec<String> {
-        self.fire(|_, _| true)
+        self.fire(|_, _, _| true)
     }
 
     fn pane(&mut self, kept: &mut Kept, timing: &'static str) -> String {

@@ -15,7 +15,7 @@ use crate::util::{Output, Streamw, assert_same, parse_json, same};
 
 /// Histories of all four kinds together.
 const HISTORIES: u64 = 4000;
-const KINDS: [Kind; 4] = [Kind::Tumbling, Kind::Sliding, Kind::Holes, Kind::Session];
+pub const KINDS: [Kind; 4] = [Kind::Tumbling, Kind::Sliding, Kind::Holes, Kind::Session];
 
 #[test]
 fn t2_t6_tumbling_histories_agree_with_the_model() {
@@ -87,13 +87,19 @@ fn t9_long_histories_are_the_same_for_any_threads_and_reads() {
 }
 
 fn histories(kind: Kind, test: &str) {
+    histories_with(kind, &format!("{test} simulation"), |_| String::new());
+}
+
+/// Histories of a kind with more flags, which may depend on the seed; `test` is how to run them again.
+pub fn histories_with(kind: Kind, test: &str, more_flags: impl Fn(u64) -> String) {
     let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let seeds = match number("STREAMW_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("STREAMW_HISTORIES").unwrap_or(HISTORIES).div_ceil(4),
     };
     for seed in seeds {
-        let history = History::new(kind, seed);
+        let mut history = History::new(kind, seed);
+        history.flags += &more_flags(seed);
         // Every history once; now and then in every way in which its bytes can arrive and be shared out (T9).
         let ways = match seed % 16 {
             0 => [1, 2, 8].into_iter().flat_map(|threads| [1, 7, 4096].map(|size| (threads, size))).collect(),
@@ -130,7 +136,7 @@ fn run(history: &History) -> Output {
 }
 
 /// The rows, the lines on stderr and the counters that must come of a history.
-fn model(history: &History) -> (String, String, Counters) {
+pub fn model(history: &History) -> (String, String, Counters) {
     let mut model = Model::new(Config::parse(&history.flags));
     let mut rows = Vec::new();
     for record in &history.records {

@@ -1,10 +1,10 @@
 //! Flags to configuration: every check that needs more than one flag.
 
-use super::{Flags, LateRuleFlag, OutputTimeFlag, Terminals, UpdatesFlag};
+use super::{EmitFlag, Flags, LateRuleFlag, OutputTimeFlag, Terminals, UpdatesFlag};
 use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
 use crate::engine::guard::GuardConfig;
 use crate::engine::running::{Running, Updates};
-use crate::engine::trigger::LateRule;
+use crate::engine::trigger::{Emission, LateRule};
 use crate::engine::{EngineConfig, Limits};
 use crate::error::{Severity, TIME_FIELDS};
 use crate::event::projection::{Field, Projection};
@@ -159,6 +159,7 @@ impl Config {
         let has_progress = has_progress(&flags, terminals);
         let (threads, row_format, choices) = choose(&flags, to_terminal);
         let windows = windows(&flags)?;
+        let running = running(&flags)?;
         let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
         let aggs = if flags.agg.is_empty() { vec!["count".to_owned()] } else { flags.agg };
         let specs = aggs.iter().map(|agg| AggregateSpec::parse(agg)).collect::<Result<Vec<_>, _>>();
@@ -188,9 +189,13 @@ impl Config {
                     LateRuleFlag::Window => LateRule::Window,
                     LateRuleFlag::Event => LateRule::Event,
                 },
+                emission: match flags.emit {
+                    EmitFlag::All => Emission::All,
+                    EmitFlag::Final => Emission::Final,
+                },
                 plan,
                 limits: Limits { strict: flags.strict, max_bad, max_late },
-                running: running(&flags.early, flags.updates, &flags.timezone)?,
+                running,
                 guard: GuardConfig { max_jump: flags.max_jump, max_future: flags.max_future },
             },
             time_is_given: flags.time.is_some(),
@@ -311,16 +316,22 @@ fn has_progress(flags: &Flags, terminals: Terminals) -> bool {
     terminals.stderr && !terminals.is_dumb && !flags.quiet && !has_rows && !is_typed
 }
 
-fn running(early: &Option<String>, updates: UpdatesFlag, zone: &Zone) -> Result<Running, String> {
-    let early = early.as_ref().map(|early| Every::parse(early, zone)).transpose();
-    Ok(Running {
+fn running(flags: &Flags) -> Result<Running, String> {
+    let early = flags.early.as_ref().map(|early| Every::parse(early, &flags.timezone)).transpose();
+    let running = Running {
         early: early.map_err(|message| format!("--early: {message}"))?,
-        updates: match updates {
+        updates: match flags.updates {
             UpdatesFlag::Accumulating => Updates::Accumulating,
             UpdatesFlag::Discarding => Updates::Discarding,
             UpdatesFlag::Retracting => Updates::Retracting,
         },
-    })
+    };
+    match flags.emit {
+        EmitFlag::Final if running.is_on() => {
+            Err("--emit final prints each key and window once; it goes with neither --early nor --updates".into())
+        }
+        EmitFlag::All | EmitFlag::Final => Ok(running),
+    }
 }
 
 fn has_bounds(window: &WindowSpec) -> bool {

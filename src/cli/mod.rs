@@ -149,6 +149,13 @@ struct Flags {
     #[arg(long, value_enum, default_value_t = LateRuleFlag::Window, help_heading = "Windows")]
     late_rule: LateRuleFlag,
 
+    /// Which rows of a window are printed
+    ///
+    /// With final, each key and window has exactly one row, when no event can change it any more: when the watermark
+    /// reaches its end plus the allowed lateness (-l), or at the end of input.
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = EmitFlag::All, help_heading = "Windows")]
+    emit: EmitFlag,
+
     /// A record this far ahead of the newest of its source is bad, unless it is the third such in a row
     ///
     /// One stamp from the far future makes all that follow late. Two jumps in a row are refused; a third, each within
@@ -327,6 +334,14 @@ enum UpdatesFlag {
     Discarding,
     /// the whole aggregate, after a retract pane with what the row before said
     Retracting,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EmitFlag {
+    /// one when the watermark reaches its end, and one for each late event
+    All,
+    /// one, when no event can change it any more
+    Final,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -34,7 +34,7 @@ use running::Running;
 use session::SessionStore;
 use slices::SliceStore;
 use std::ops::{ControlFlow, Range};
-use trigger::{LateRule, Trigger, Verdict};
+use trigger::{Emission, LateRule, Trigger, Verdict};
 
 /// What the engine computes.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub struct EngineConfig {
     pub lateness: Span,
     /// Which events are too late (`--late-rule`).
     pub late_rule: LateRule,
+    /// Which panes are printed (`--emit`).
+    pub emission: Emission,
     /// The aggregates (`-a`).
     pub plan: AggregatePlan,
     /// When to give up.
@@ -231,7 +233,7 @@ impl Engine {
             _ => Machine::General(General::new(&config)),
         };
         let progress = Progress {
-            trigger: Trigger { lateness: config.lateness, rule: config.late_rule },
+            trigger: Trigger { lateness: config.lateness, rule: config.late_rule, emission: config.emission },
             delay: config.delay,
             plan: config.plan,
             limits: config.limits,

@@ -251,7 +251,7 @@ impl SessionStore {
     fn set_alarm(&mut self, index: u32, cx: &mut Context<'_>) {
         let session = &mut self.sessions[index as usize];
         let end = session.window.end;
-        let at = if session.has_fired { cx.trigger.gone_at(end) } else { end };
+        let at = if session.has_fired { cx.trigger.gone_at(end) } else { cx.trigger.fires_at(end) };
         let is_never = session.has_fired && at == Timestamp::MAX;
         if is_never || session.alarm.is_some_and(|alarm| alarm.at <= at) {
             return;

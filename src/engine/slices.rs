@@ -7,7 +7,7 @@ use super::tree::SliceTree;
 use super::{Context, Event, Placement, WindowStore};
 use crate::aggregate::Accumulator;
 use crate::aggregate::plan::merge_rows;
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use crate::window::sliced::{Slice, Sliced};
 use crate::window::{SliceId, Window, WindowId};
 use std::collections::BTreeMap;
@@ -102,7 +102,7 @@ impl WindowStore for SliceStore {
         {
             entry.remove();
         }
-        let next_fired = self.assigner.window(self.unfired).end;
+        let next_fired = cx.trigger.fires_at(self.assigner.window(self.unfired).end);
         self.next_advance = next_fired.min(cx.trigger.gone_at(self.assigner.window(self.kept).end));
     }
 
@@ -272,7 +272,7 @@ impl SliceStore {
                 replaces: &[],
             });
         }
-        if cx.trigger.lateness > Span::ZERO {
+        if cx.trigger.keeps_fired() {
             self.revisions.insert(window, scratch.order.iter().map(|(_, id)| (*id, 1)).collect());
         }
     }

@@ -11,6 +11,15 @@ pub enum LateRule {
     Event,
 }
 
+/// Which panes of a window are printed (`--emit`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emission {
+    /// One at its end, and one for each late event.
+    All,
+    /// One, when no event can change it any more: `end + L` takes the place of `end`.
+    Final,
+}
+
 /// What the watermark says of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -39,13 +48,35 @@ pub struct Trigger {
     pub lateness: Span,
     /// Which events are refused.
     pub rule: LateRule,
+    /// Which panes are printed.
+    pub emission: Emission,
 }
 
 impl Trigger {
     /// Where windows stand when the watermark is `watermark`.
     #[inline]
     pub fn horizons(&self, watermark: Timestamp) -> Horizons {
-        Horizons { fired: watermark, gone: watermark.saturating_sub(self.lateness) }
+        let gone = watermark.saturating_sub(self.lateness);
+        match self.emission {
+            Emission::All => Horizons { fired: watermark, gone },
+            // At the end of input a lateness beyond all time is over, too.
+            Emission::Final if watermark == Timestamp::MAX => Horizons { fired: watermark, gone: watermark },
+            Emission::Final => Horizons { fired: gone, gone },
+        }
+    }
+
+    /// Whether windows are kept after they have fired.
+    pub fn keeps_fired(&self) -> bool {
+        self.lateness > Span::ZERO && self.emission == Emission::All
+    }
+
+    /// The watermark at which a window that ends at `end` fires; the end of time if only then.
+    #[inline]
+    pub fn fires_at(&self, end: Timestamp) -> Timestamp {
+        match self.emission {
+            Emission::All => end,
+            Emission::Final => self.gone_at(end),
+        }
     }
 
     /// Whether the event rule refuses an event of this time; the window rule refuses none by itself.
@@ -80,7 +111,7 @@ mod tests {
     use super::*;
 
     fn verdict(end: i64, watermark: i64, lateness: i64) -> Verdict {
-        let trigger = Trigger { lateness: Span(lateness), rule: LateRule::Window };
+        let trigger = Trigger { lateness: Span(lateness), rule: LateRule::Window, emission: Emission::All };
         trigger.horizons(Timestamp(watermark)).verdict(Timestamp(end))
     }
 
@@ -101,8 +132,26 @@ mod tests {
     }
 
     #[test]
+    fn t3_final_rows_fire_at_end_plus_lateness_and_are_gone_then() {
+        for (end, watermark, lateness, expected) in [
+            (10, 10, 5, Verdict::Open),
+            (10, 14, 5, Verdict::Open),
+            (10, 15, 5, Verdict::Gone),
+            (10, 10, 0, Verdict::Gone),
+            (10, i64::MAX - 1, i64::MAX, Verdict::Open),
+            (10, i64::MAX, i64::MAX, Verdict::Gone),
+            (i64::MIN + 1, i64::MIN, 5, Verdict::Open),
+        ] {
+            let trigger = Trigger { lateness: Span(lateness), rule: LateRule::Window, emission: Emission::Final };
+            let verdict = trigger.horizons(Timestamp(watermark)).verdict(Timestamp(end));
+            assert_eq!(verdict, expected, "end {end} W {watermark} L {lateness}");
+            assert_eq!(trigger.fires_at(Timestamp(end)) <= Timestamp(watermark), expected == Verdict::Gone);
+        }
+    }
+
+    #[test]
     fn t4_the_event_rule_refuses_what_is_older_than_w_minus_l() {
-        let trigger = Trigger { lateness: Span(5), rule: LateRule::Event };
+        let trigger = Trigger { lateness: Span(5), rule: LateRule::Event, emission: Emission::All };
         assert!(!trigger.refuses(Timestamp(15), Timestamp(20)));
         assert!(trigger.refuses(Timestamp(14), Timestamp(20)));
         assert!(!trigger.refuses(Timestamp(14), Timestamp::MIN));

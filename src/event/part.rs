@@ -1,6 +1,6 @@
 //! A part of a batch, as a batch: for who must not take all of it at once.
 
-use super::{EventBatch, KeyColumn, PlacedAside};
+use super::{EventBatch, PlacedAside};
 use std::mem::swap;
 use std::ops::Range;
 
@@ -39,16 +39,5 @@ impl EventBatch {
     pub fn take_back(&mut self, part: &mut EventBatch) {
         swap(&mut self.bytes, &mut part.bytes);
         swap(&mut self.unescaped, &mut part.unescaped);
-    }
-}
-
-impl KeyColumn {
-    fn extend_from(&mut self, other: &KeyColumn, keys: Range<usize>) {
-        let start = if keys.start == 0 { 0 } else { other.ends[keys.start - 1] };
-        let end = if keys.end == 0 { 0 } else { other.ends[keys.end - 1] };
-        let begin = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(&other.bytes[start as usize..end as usize]);
-        self.ends.extend(other.ends[keys.clone()].iter().map(|end| begin + (end - start)));
-        self.hashes.extend_from_slice(&other.hashes[keys]);
     }
 }
