@@ -29,7 +29,7 @@ _streamw() {
 
     case "${cmd}" in
         streamw)
-            opts="-w -d -l -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --offset --watermark-delay --allowed-lateness --late-rule --max-jump --max-future --time --time-format --timezone --year --key --agg --input-format --delimiter --no-header --columns --null --max-line --threads --output-format --csv-safe --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --help --version completions man"
+            opts="-w -d -l -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --offset --watermark-delay --allowed-lateness --late-rule --emit --max-jump --max-future --time --time-format --timezone --year --key --agg --input-format --delimiter --no-header --columns --null --max-line --replay --replay-max-gap --threads --output-format --csv-safe --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --config --print-config --help --version completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -77,6 +77,10 @@ _streamw() {
                     ;;
                 --late-rule)
                     COMPREPLY=($(compgen -W "window event" -- "${cur}"))
+                    return 0
+                    ;;
+                --emit)
+                    COMPREPLY=($(compgen -W "all final" -- "${cur}"))
                     return 0
                     ;;
                 --max-jump)
@@ -147,6 +151,14 @@ _streamw() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --replay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --replay-max-gap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --threads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -184,6 +196,10 @@ _streamw() {
                     return 0
                     ;;
                 --max-late)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= max-jump= max-future= t/time= time-format= timezone= year= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= h/help V/version
+    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= t/time= time-format= timezone= year= k/key= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= config= print-config h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -35,6 +35,8 @@ complete -c streamw -n "__fish_streamw_needs_command" -s d -l watermark-delay -d
 complete -c streamw -n "__fish_streamw_needs_command" -s l -l allowed-lateness -d 'How long after its end a window still takes events, measured in W' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l late-rule -d 'Which events are too late' -r -f -a "window\t'those all of whose windows are gone (Flink\'s rule)'
 event\t'those older than W minus the allowed lateness, whatever their windows'"
+complete -c streamw -n "__fish_streamw_needs_command" -l emit -d 'Which rows of a window are printed' -r -f -a "all\t'one when the watermark reaches its end, and one for each late event'
+final\t'one, when no event can change it any more'"
 complete -c streamw -n "__fish_streamw_needs_command" -l max-jump -d 'A record this far ahead of the newest of its source is bad, unless it is the third such in a row' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-future -d 'A record this far ahead of the wall clock is bad' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s t -l time -d 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]' -r
@@ -48,6 +50,8 @@ complete -c streamw -n "__fish_streamw_needs_command" -l delimiter -d 'What stan
 complete -c streamw -n "__fish_streamw_needs_command" -l columns -d 'csv and tsv have no header; columns are called so' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l null -d 'A text that means null, repeatable' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-line -d 'Longest line in bytes (K, M, G allowed); a longer one is one bad record' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l replay -d 'Feed a recorded input at the pace of its event time: 1x, 10x, 0.5x' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l replay-max-gap -d 'A longer gap between two records is replayed as if it were this long' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l threads -d 'Decoder threads [default: all cores]' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s o -l output-format -d 'Format of rows [default: table on a terminal, else ndjson]' -r -f -a "ndjson\t'a JSON object a line'
 csv\t'comma-separated values with a header (RFC 4180)'
@@ -66,12 +70,14 @@ always\t'also what goes elsewhere'
 never\t'nothing'"
 complete -c streamw -n "__fish_streamw_needs_command" -l max-bad -d 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-late -d 'The same for late drops' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l config -d 'Take flags also from a TOML file, by their long names' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l no-header -d 'csv and tsv have no header; columns are called 1, 2, 3, ...'
 complete -c streamw -n "__fish_streamw_needs_command" -l csv-safe -d 'Put \' before texts in csv and tsv that a spreadsheet would take for a formula'
 complete -c streamw -n "__fish_streamw_needs_command" -l stats -d 'Print a summary as a JSON line on stderr at the end'
 complete -c streamw -n "__fish_streamw_needs_command" -s q -l quiet -d 'No lines for people on stderr, but the reason for a failure'
 complete -c streamw -n "__fish_streamw_needs_command" -s v -l verbose -d 'Say on stderr what was found and chosen, and at the end in words what came of it'
 complete -c streamw -n "__fish_streamw_needs_command" -l strict -d 'Stop at the first bad record (exit 1)'
+complete -c streamw -n "__fish_streamw_needs_command" -l print-config -d 'Print all flags as they would hold, and where each came from, as a file for --config'
 complete -c streamw -n "__fish_streamw_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c streamw -n "__fish_streamw_needs_command" -s V -l version -d 'Print version'
 complete -c streamw -n "__fish_streamw_needs_command" -a "completions" -d 'Print the completion script for a shell'

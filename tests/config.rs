@@ -189,7 +189,8 @@ fn every_flag_that_takes_a_value_comes_back_from_print_config() {
         else {
             continue;
         };
-        let values = ["1m", "1", "ndjson", "rfc3339", "UTC", "2026", "window", "auto", "1x", "%Y"];
+        let values =
+            ["1m", "1", "ndjson", "rfc3339", "UTC", "2026", "window", "auto", "1x", "%Y", "discarding", "final"];
         let output = values.map(|value| {
             let argument = match argument.get_action() {
                 clap::ArgAction::SetTrue => format!("--{long}"),

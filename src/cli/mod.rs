@@ -516,7 +516,7 @@ pub fn parse(
     if arguments.is_empty() && terminals.stdin {
         return Err(short_help(to_stderr));
     }
-    let layers = Layers::new(arguments, environment).map_err(|message| mistake(&message, to_stderr))?;
+    let layers = Layers::new(arguments, environment).map_err(|message| mistake_in_file(&message, to_stderr))?;
     let (to_stdout, to_stderr) = paints(&layers.arguments);
     let (line, matches) = read_line(&layers.arguments).map_err(|error| {
         // The mistake is shown as it may be on a terminal, and whole: clap would leave the harmful parts out.
@@ -546,6 +546,11 @@ pub fn parse(
 
 /// A mistake that the parser of arguments does not know.
 fn mistake(message: &str, paint: Paint) -> Answer {
+    Answer { text: format!("{} {}\n", paint.prefix(Severity::Failure), for_people(message)), is_error: true }
+}
+
+/// A mistake in a file, which is shown with the lines around it.
+fn mistake_in_file(message: &str, paint: Paint) -> Answer {
     let lines = message.lines().map(for_people).collect::<Vec<_>>().join("\n");
     Answer { text: format!("{} {lines}\n", paint.prefix(Severity::Failure)), is_error: true }
 }
