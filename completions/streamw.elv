@@ -39,6 +39,8 @@ set edit:completion:arg-completer[streamw] = {|@words|
             cand --year 'Year of the first record, for a --time-format without a year, such as %b %e %H:%M:%S'
             cand -k 'Grouping key, repeatable for a composite key'
             cand --key 'Grouping key, repeatable for a composite key'
+            cand --dedup 'Field whose value tells duplicates: an event with one that was seen before is none'
+            cand --dedup-within 'The most event time between duplicates [default: any, until the first one''s windows are gone]'
             cand -a 'Aggregate, repeatable [default: count]'
             cand --agg 'Aggregate, repeatable [default: count]'
             cand -i 'Input format: auto, ndjson, csv, tsv, combined, logfmt, regex:RE'

@@ -4,7 +4,7 @@ use crate::time::Timestamp;
 
 /// What happened so far.
 ///
-/// Three sums hold at any moment: `records = blank + headers + bad + events`,
+/// Three sums hold at any moment: `records = blank + headers + bad + duplicates + events`,
 /// `events = added + late_drops + unwindowed`, `panes = on_time + late + early + retract`.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
@@ -16,6 +16,8 @@ pub struct Counters {
     pub headers: u64,
     /// Bad records (E1).
     pub bad: u64,
+    /// Events whose id was seen before (`--dedup`), which are none.
+    pub duplicates: u64,
     /// Records whose time, key and values were read.
     pub events: u64,
     /// Of them, those at a local time that the clocks showed twice.

@@ -27,6 +27,8 @@ pub struct Config {
     pub late_rule: LateRule,
     /// `--emit final`: `end + L` for `end` in T3, T5 and T9.
     pub is_final: bool,
+    /// `--dedup` and `--dedup-within`.
+    pub dedup: Option<(String, Option<Nanos>)>,
     /// Output name and field.
     pub keys: Vec<(String, String)>,
     pub aggregates: Vec<Aggregate>,
@@ -58,6 +60,7 @@ impl Config {
         let (mut window, mut offset, mut delay, mut lateness) = (None, 0, 0, 0);
         let mut late_rule = LateRule::Window;
         let mut is_final = false;
+        let (mut dedup, mut within) = (None, None);
         let (mut keys, mut aggregates) = (Vec::new(), Vec::new());
         let mut words = flags.split_whitespace();
         while let Some(word) = words.next() {
@@ -74,6 +77,8 @@ impl Config {
                 "-d" => delay = duration(value),
                 "-l" => lateness = duration(value),
                 "--late-rule" if value == "event" => late_rule = LateRule::Event,
+                "--dedup" => dedup = Some(value.to_string()),
+                "--dedup-within" => within = Some(duration(value)),
                 "--emit" => is_final = value == "final",
                 "-k" => {
                     let (name, field) = value.split_once('=').unwrap_or((value, value));
@@ -87,7 +92,8 @@ impl Config {
             aggregates.push(Aggregate::parse("count"));
         }
         let window = WindowSpec::parse(window.expect("-w is required"), offset);
-        Config { window, delay, lateness, late_rule, is_final, keys, aggregates }
+        let dedup = dedup.map(|field| (field, within));
+        Config { window, delay, lateness, late_rule, is_final, dedup, keys, aggregates }
     }
 }
 
@@ -242,11 +248,12 @@ pub enum Side {
 pub type Counters = BTreeMap<&'static str, u64>;
 
 /// The names of the counters in the summary.
-pub const COUNTERS: [&str; 12] = [
+pub const COUNTERS: [&str; 13] = [
     "records",
     "blank",
     "headers",
     "bad",
+    "duplicates",
     "events",
     "added",
     "late_drops",
@@ -263,6 +270,8 @@ pub struct Model {
     /// `None` is minus infinity.
     watermark: Option<Nanos>,
     kept: Vec<Kept>,
+    /// Ids that windows have taken: the event time, and the W that ends them.
+    seen: Vec<(Key, Nanos, Nanos)>,
     pub side: Vec<Side>,
     pub counters: Counters,
     /// Where the next record begins.
@@ -286,7 +295,16 @@ struct Kept {
 impl Model {
     pub fn new(config: Config) -> Model {
         let counters = COUNTERS.iter().map(|&name| (name, 0)).collect();
-        Model { config, watermark: None, kept: Vec::new(), side: Vec::new(), counters, line: 1, offset: 0 }
+        Model {
+            config,
+            watermark: None,
+            kept: Vec::new(),
+            seen: Vec::new(),
+            side: Vec::new(),
+            counters,
+            line: 1,
+            offset: 0,
+        }
     }
 
     fn count(&mut self, name: &'static str) {
@@ -309,16 +327,45 @@ impl Model {
             Meaning::Event(event) => {
                 let windows = self.config.window.windows(event.time);
                 let in_range = |bound: Nanos| i64::try_from(bound).is_ok();
-                if windows.iter().all(|&(start, end)| in_range(start) && in_range(end)) {
-                    self.event(event, windows, &record.raw)
-                } else {
+                if !windows.iter().all(|&(start, end)| in_range(start) && in_range(end)) {
                     self.bad(&record.raw)
+                } else if self.is_duplicate(event) {
+                    self.count("duplicates");
+                    Vec::new()
+                } else {
+                    let added = self.counters["added"];
+                    let rows = self.event(event, windows, &record.raw);
+                    if self.counters["added"] > added {
+                        self.see(event);
+                    }
+                    rows
                 }
             }
         };
         self.line += 1 + record.raw.iter().filter(|&&byte| byte == b'\n').count() as u64;
         self.offset += (record.raw.len() + line_end) as u64;
         rows
+    }
+
+    fn id(&self, event: &Event) -> Option<(Key, Option<Nanos>)> {
+        let (field, within) = self.config.dedup.as_ref()?;
+        Some((Key::of(event.field(field)), *within)).filter(|(id, _)| *id != Key::Null)
+    }
+
+    /// `--dedup`: an equal id counts as seen, and near enough.
+    fn is_duplicate(&self, event: &Event) -> bool {
+        let Some((id, within)) = self.id(event) else { return false };
+        let is_near = |time: Nanos| within.is_none_or(|within| (event.time - time).abs() <= within);
+        let counts = |until: Nanos| !self.behind(|w| until <= w);
+        self.seen.iter().any(|(other, time, until)| *other == id && is_near(*time) && counts(*until))
+    }
+
+    /// An id counts until all windows are gone that could take its equal.
+    fn see(&mut self, event: &Event) {
+        let Some((id, within)) = self.id(event) else { return };
+        let last = event.time + within.unwrap_or(0);
+        let end = self.config.window.windows(last).last().map_or(last, |window| window.1);
+        self.seen.push((id, event.time, end + self.config.lateness));
     }
 
     /// T1, N3, N4, N5: counted and reported, nothing else happens.

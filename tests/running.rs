@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::simulation::{KINDS, histories_with};
+use crate::history::{History, Kind};
+use crate::simulation::{KINDS, histories_with, model};
 use crate::util::{Output, Streamw, parse_json};
 
 /// The rows of NDJSON with these flags, each in short: `start..end`, the named members, pane and revision.
@@ -48,7 +49,7 @@ fn assert_refused(flags: &str, hints: &[&str]) {
 #[test]
 fn t3_final_histories_agree_with_the_model() {
     for kind in KINDS {
-        histories_with(kind, "t3_final running", |_| " --emit final".to_owned());
+        histories_with(kind, "t3_final_histories", |_| " --emit final".to_owned());
     }
 }
 
@@ -107,4 +108,105 @@ fn t9_final_rows_are_those_that_are_left_of_all_panes() {
         assert_eq!(output.summary()["late"], 0);
         assert!(rows.len() > 50, "{window}");
     }
+}
+
+// --- --dedup -------------------------------------------------------------------------------------------------
+
+/// A length of time in the unit in which the windows of a history are given.
+fn length(flags: &str, number: u64) -> String {
+    let window = flags.split(" -w ").nth(1).and_then(|rest| rest.split([' ', '/']).next()).expect("a window");
+    let unit: String = window.trim_start_matches("session:").chars().filter(char::is_ascii_alphabetic).collect();
+    format!("{number}{unit}")
+}
+
+/// Flags for a history of a kind.
+fn dedup_flags(kind: Kind, seed: u64) -> String {
+    let field = ["n", "s", "v", "k"][seed as usize / 5 % 4];
+    let flags = History::new(kind, seed).flags;
+    match seed % 5 {
+        0 | 1 => format!(" --dedup {field}"),
+        2 => format!(" --dedup {field} --dedup-within {}", length(&flags, seed / 20 % 12)),
+        3 => format!(" --dedup {field} --dedup-within {}", length(&flags, seed / 20 % 4 * 250)),
+        _ => format!(" --dedup {field} --emit final"),
+    }
+}
+
+#[test]
+fn dedup_histories_agree_with_the_model() {
+    for kind in KINDS {
+        histories_with(kind, "dedup_histories", |seed| dedup_flags(kind, seed));
+    }
+}
+
+/// How often these are counted in histories of all kinds.
+#[track_caller]
+fn assert_reached(names: &[&str], flags: impl Fn(Kind, u64) -> String) {
+    for name in names {
+        let count = |kind: Kind, seed: u64| {
+            let mut history = History::new(kind, seed);
+            history.flags += &flags(kind, seed);
+            model(&history).2[name]
+        };
+        let sum: u64 = KINDS.iter().flat_map(|kind| (0..200).map(|seed| count(*kind, seed))).sum();
+        assert!(sum > 200, "{name} is hardly ever seen: {sum}");
+    }
+}
+
+#[test]
+fn dedup_histories_have_duplicates() {
+    assert_reached(&["duplicates"], dedup_flags);
+}
+
+#[test]
+fn dedup_counts_what_was_seen_and_takes_it_for_no_event() {
+    for (flags, input, rows, duplicates, late_drops) in [
+        ("", "1 a x,2 a x,3 b x,4 a y", "0..10 2 on_time 0", 2, 0),
+        // Values are typed, and null is never a duplicate.
+        ("", "1 a,2 a,3 a", "0..10 3 on_time 0", 0, 0),
+        // Across windows, until those of the first are gone: end + L = W.
+        ("-l 5s", "1 a x,11 a x,15 a y,16 a x", "0..10 1 on_time 0;10..20 2 on_time 0", 1, 0),
+        ("-d 5s", "1 a x,14 a y,9 a x", "0..10 1 on_time 0;10..20 1 on_time 0", 1, 0),
+        ("-d 5s", "1 a x,15 a y,16 a x", "0..10 1 on_time 0;10..20 2 on_time 0", 0, 0),
+        // A duplicate moves no watermark.
+        ("", "1 a x,99 a x,2 a y", "0..10 2 on_time 0", 1, 0),
+        // The id of a late drop does not count.
+        ("--dedup-within 1h", "30 a y,1 a x,31 a x,32 a x", "30..40 2 on_time 0", 1, 1),
+        ("--dedup-within 2s", "1 a x,3 a x,4 a x,6 a x", "0..10 2 on_time 0", 2, 0),
+        ("--dedup-within 0s", "1 a x,1 a x,2 a x", "0..10 2 on_time 0", 1, 0),
+        // Of several windows the longest counts.
+        ("-w 60s", "1 a x,12 a y,13 a x", "0..10 1 on_time 0;10..20 1 on_time 0;0..60 2 on_time 0", 1, 0),
+    ] {
+        let output = run(&format!("-w 10s --dedup id {flags}"), records(input));
+        assert_eq!(brief(&output, &["count"]).join(";"), rows, "{flags}: {input}");
+        let summary = output.summary();
+        assert_eq!(
+            (&summary["duplicates"], &summary["late_drops"]),
+            (&duplicates.into(), &late_drops.into()),
+            "{input}"
+        );
+    }
+}
+
+#[test]
+fn dedup_ids_are_those_of_keys_and_bad_ones_make_bad_records() {
+    let input = "{\"ts\":1,\"id\":1}\n{\"ts\":2,\"id\":\"1\"}\n{\"ts\":3,\"id\":1.0}\n{\"ts\":4,\"id\":[1]}\n{\"ts\":5,\"id\":null}\n\
+                 {\"ts\":6,\"id\":null}\n{\"ts\":7,\"id\":\"NA\"}\n{\"ts\":8,\"id\":\"NA\"}\n";
+    let output = run("-w 10s --dedup id --null NA", input);
+    assert_eq!(brief(&output, &["count"]), ["0..10 6 on_time 0"]);
+    let summary = output.summary();
+    assert_eq!((&summary["duplicates"], &summary["bad"]), (&1.into(), &1.into()));
+    assert!(output.stderr.contains("id \\\"id\\\" is an object or an array"), "{}", output.stderr);
+    // A bad record's id does not count, and a duplicate is judged by no guard.
+    let jump =
+        run("-w 10s --dedup id --max-jump 5s -l 1h", records("1 a x,100 a y,3 a y,200 a x,300 a z,300 a z,300 a z"));
+    assert_eq!((&jump.summary()["duplicates"], &jump.summary()["bad"]), (&1.into(), &3.into()), "{}", jump.stderr);
+    let csv = run("-w 10s -i csv --dedup id", "ts,id\n1,7\n2,7\n3,\n4,\n");
+    assert_eq!(brief(&csv, &["count"]), ["0..10 3 on_time 0"]);
+    let missing = run("-w 10s -i csv --dedup iid", "ts,id\n1,7\n");
+    assert!(missing.status == 1 && missing.stderr.contains("near: id"), "{}", missing.stderr);
+    assert_refused("-w 10s --dedup-within 5s", &["--dedup <FIELD>"]);
+    assert_refused("-w 10s -w count:5 --dedup id", &["--dedup-within"]);
+    let count = run("-w count:2 --dedup id --dedup-within 5s", records("1 a x,2 a y,2 a x,9 a x"));
+    assert_eq!((count.stdout.lines().count(), &count.summary()["duplicates"]), (2, &1.into()), "{}", count.stdout);
+    assert_refused("-w 10s --dedup id --dedup-within -5s", &["--dedup-within", "negative"]);
 }

@@ -2,6 +2,7 @@
 
 use super::{EmitFlag, Flags, LateRuleFlag, OutputTimeFlag, Terminals, UpdatesFlag};
 use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
+use crate::engine::dedup::DedupConfig;
 use crate::engine::guard::GuardConfig;
 use crate::engine::running::{Running, Updates};
 use crate::engine::trigger::{Emission, LateRule};
@@ -170,6 +171,13 @@ impl Config {
         let (max_late, max_late_share) = Limit::parts(flags.max_late);
         let time = Field::parse(flags.time.as_deref().unwrap_or(TIME_FIELDS[0]))
             .map_err(|message| format!("-t: {message}"))?;
+        let dedup = flags.dedup.as_deref().map(Field::parse).transpose();
+        let dedup = dedup.map_err(|message| format!("--dedup: {message}"))?;
+        if dedup.is_some() && flags.dedup_within.is_none() && !windows.iter().all(has_bounds) {
+            return Err(
+                "--dedup: windows by count and global ones are never gone; say how long with --dedup-within 10m".into(),
+            );
+        }
         Ok(Config {
             shape: RowShape {
                 keys: key_names,
@@ -197,6 +205,7 @@ impl Config {
                 limits: Limits { strict: flags.strict, max_bad, max_late },
                 running,
                 guard: GuardConfig { max_jump: flags.max_jump, max_future: flags.max_future },
+                dedup: flags.dedup.as_ref().map(|_| DedupConfig { within: flags.dedup_within }),
             },
             time_is_given: flags.time.is_some(),
             projection: Projection {
@@ -204,6 +213,7 @@ impl Config {
                 time_rules: time_rules(flags.time_format, flags.timezone, flags.year, now)?,
                 keys: key_fields,
                 values,
+                dedup,
                 nulls: flags.null,
             },
             inputs: if flags.files.is_empty() { vec!["-".into()] } else { flags.files },

@@ -206,6 +206,19 @@ struct Flags {
     #[arg(short, long, value_name = "[NAME=]FIELD", help_heading = "Fields")]
     key: Vec<String>,
 
+    /// Field whose value tells duplicates: an event with one that was seen before is none
+    ///
+    /// Values are typed as keys are; an event without one is never a duplicate. A value counts as seen when a window has
+    /// taken its event, and until the windows of its event are gone. Duplicates are counted and move nothing.
+    #[arg(long, value_name = "FIELD", help_heading = "Fields")]
+    dedup: Option<String>,
+
+    /// The most event time between duplicates [default: any, until the first one's windows are gone]
+    ///
+    /// A value then counts as seen until the windows of all events so much later are gone.
+    #[arg(long, value_name = "DUR", requires = "dedup", value_parser = parse_length_of_time, allow_hyphen_values = true, help_heading = "Fields")]
+    dedup_within: Option<Span>,
+
     /// Aggregate, repeatable [default: count]
     #[arg(short, long, value_name = "[NAME=]FUNC[:FIELD[:ARG]]", long_help = aggregates_help(), help_heading = "Fields")]
     agg: Vec<String>,

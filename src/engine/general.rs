@@ -1,6 +1,7 @@
 //! The engine with everything that can be asked for: several windows, guards. The plain case has a
 //! loop of its own ([`Progress::events`]), which this one must agree with.
 
+use super::dedup::Dedup;
 use super::guard::{Guard, GuardConfig};
 use super::keys::Guess;
 use super::lane::{Lanes, Shared};
@@ -18,12 +19,18 @@ pub struct General {
     guard: GuardConfig,
     /// By source.
     guards: Vec<Guard>,
+    dedup: Option<Dedup>,
 }
 
 impl General {
     /// Nothing seen yet.
     pub fn new(config: &EngineConfig) -> General {
-        General { lanes: Lanes::new(&config.windows, &config.running), guard: config.guard, guards: Vec::new() }
+        General {
+            lanes: Lanes::new(&config.windows, &config.running),
+            guard: config.guard,
+            guards: Vec::new(),
+            dedup: config.dedup.map(Dedup::new),
+        }
     }
 
     /// Takes a batch; the wall clock says `now`.
@@ -50,7 +57,10 @@ impl General {
         for index in range {
             let time = batch.times[index];
             let event = Event { batch, index, time, arrival: progress.counters.events, guess: Guess::default() };
-            if let Err((reason, detail)) = self.guards[batch.source.0 as usize].judge(time, now, &self.guard) {
+            if self.is_duplicate(progress, &event) {
+                progress.counters.records += 1;
+                progress.counters.duplicates += 1;
+            } else if let Err((reason, detail)) = self.guards[batch.source.0 as usize].judge(time, now, &self.guard) {
                 progress.no_event(&event, reason, detail, emit)?;
             } else if !self.lanes.fit(time) {
                 progress.out_of_range(&event, emit)?;
@@ -64,13 +74,33 @@ impl General {
     fn event(&mut self, progress: &mut Progress, event: &Event<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
         progress.counters.records += 1;
         progress.counters.events += 1;
-        let most_drops = self.lanes.add(event, progress, emit);
-        progress.check_late_drops(event, most_drops)?;
+        let taken = self.lanes.add(event, progress, emit);
+        progress.check_late_drops(event, taken.most_late_drops)?;
+        if taken.by_any {
+            self.note_id(progress, event);
+        }
         progress.advance_watermark(event);
         if progress.watermark >= self.lanes.next_advance() {
             self.lanes.advance(Shared::of(progress), emit);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Whether an event is a duplicate (`--dedup`). What makes a bad record whatever came before it is none.
+    #[inline]
+    fn is_duplicate(&self, progress: &Progress, event: &Event<'_>) -> bool {
+        let Some(dedup) = &self.dedup else { return false };
+        event.id().is_some_and(|id| dedup.is_seen(&id, progress.watermark)) && self.lanes.fit(event.time)
+    }
+
+    /// Notes the id of an event that a window has taken; forgets those that do not matter any more.
+    fn note_id(&mut self, progress: &mut Progress, event: &Event<'_>) {
+        let Some(dedup) = &mut self.dedup else { return };
+        let (lanes, trigger, watermark) = (&self.lanes, progress.trigger, progress.watermark);
+        dedup.forget(watermark, &mut progress.keys.size);
+        if let Some(id) = event.id() {
+            dedup.note(&id, watermark, &mut progress.keys.size, |time| trigger.gone_at(lanes.last_end(time)));
+        }
     }
 
     /// The end of input: the watermark becomes infinite (T5).

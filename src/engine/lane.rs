@@ -102,6 +102,15 @@ pub struct Lanes {
     held: Held,
 }
 
+/// What became of an event in all lanes.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// Whether any window has taken it.
+    pub by_any: bool,
+    /// The largest number of late drops of any lane so far.
+    pub most_late_drops: u64,
+}
+
 /// What all lanes share.
 #[derive(Clone, Copy)]
 pub struct Shared<'a> {
@@ -132,14 +141,17 @@ impl Lanes {
     }
 
     /// Adds an event to the windows of each lane, reports those it is too late for, and prints late updates, in
-    /// order of their windows and then of the lanes. The largest number of late drops of any lane.
-    pub fn add(&mut self, event: &Event<'_>, progress: &mut Progress, emit: &mut dyn Emit) -> u64 {
+    /// order of their windows and then of the lanes.
+    pub fn add(&mut self, event: &Event<'_>, progress: &mut Progress, emit: &mut dyn Emit) -> Taken {
         let is_single = self.lanes.len() == 1;
-        let mut most_drops = 0;
+        let mut taken = Taken { by_any: false, most_late_drops: 0 };
         for (spec, lane) in self.lanes.iter_mut().enumerate() {
             let panes: &mut dyn Emit = if is_single { &mut *emit } else { &mut self.held };
             match lane.with(Shared::of(progress), spec, panes, |store, cx| store.add(event, cx)) {
-                Some(Placement::Added) => lane.counters.added += 1,
+                Some(Placement::Added) => {
+                    lane.counters.added += 1;
+                    taken.by_any = true;
+                }
                 Some(Placement::LateDrop) => {
                     lane.counters.late_drops += 1;
                     progress.late_drop(event, spec, lane.windows.store(), emit);
@@ -147,10 +159,21 @@ impl Lanes {
                 // That its windows fit was asked before.
                 Some(Placement::Unwindowed) | None => lane.counters.unwindowed += 1,
             }
-            most_drops = most_drops.max(lane.counters.late_drops);
+            taken.most_late_drops = taken.most_late_drops.max(lane.counters.late_drops);
         }
         self.held.release_by_window(emit);
-        most_drops
+        taken
+    }
+
+    /// Where the last window of any lane ends that holds `time` or an earlier time; the end of time if one reaches
+    /// beyond the range of time.
+    pub fn last_end(&self, time: Timestamp) -> Timestamp {
+        let ends = self.lanes.iter().map(|lane| match lane.windows.store() {
+            store if !store.fits(time) => Timestamp::MAX,
+            // Between windows none is longer than that.
+            store => store.last_end(time).unwrap_or(time),
+        });
+        ends.max().unwrap_or(time)
     }
 
     /// Fires and drops what the watermark allows, in the order of T9.

@@ -2,6 +2,7 @@
 //! inputs give the same panes.
 
 mod cell;
+pub mod dedup;
 mod general;
 pub mod guard;
 mod held;
@@ -20,11 +21,12 @@ pub mod unbounded;
 
 use crate::aggregate::Accumulator;
 use crate::aggregate::plan::AggregatePlan;
-use crate::event::{Aside, BadRecord, EventBatch, Reason};
+use crate::event::{Aside, BadRecord, EventBatch, Reason, key};
 use crate::metrics::Counters;
 use crate::time::{Span, Timestamp};
 use crate::window::Window;
 use crate::window::spec::WindowSpec;
+use dedup::{DedupConfig, Id};
 use general::General;
 use guard::GuardConfig;
 use keys::{Guess, Keys};
@@ -57,6 +59,15 @@ pub struct EngineConfig {
     pub guard: GuardConfig,
     /// What is printed before windows end (`--early`, `--updates`).
     pub running: Running,
+    /// Which events are duplicates of others (`--dedup`).
+    pub dedup: Option<DedupConfig>,
+}
+
+impl EngineConfig {
+    /// Whether there is nothing but windows: then the plain loop does for one kind of them.
+    fn is_plain(&self) -> bool {
+        !self.guard.is_on() && !self.running.is_on() && self.dedup.is_none()
+    }
 }
 
 /// Counts that stop the run (E1).
@@ -117,6 +128,13 @@ impl<'a> Event<'a> {
     #[inline]
     fn key(&self) -> (&'a [u8], u64) {
         self.batch.keys.get(self.index)
+    }
+
+    /// Its id for `--dedup`, unless that is null.
+    #[inline]
+    fn id(&self) -> Option<Id<'a>> {
+        let (bytes, hash) = self.batch.ids.get(self.index);
+        (!key::is_null(bytes)).then_some(Id { bytes, hash, time: self.time })
     }
 
     #[inline]
@@ -224,7 +242,7 @@ struct Progress {
 impl Engine {
     /// An engine that has seen nothing.
     pub fn new(config: EngineConfig) -> Engine {
-        let is_plain = !config.guard.is_on() && !config.running.is_on();
+        let is_plain = config.is_plain();
         let windows = match config.windows.as_slice() {
             [WindowSpec::Sliced(assigner)] if is_plain => Machine::Slices(SliceStore::new(assigner.clone())),
             [WindowSpec::Sessions(assigner)] if is_plain => {

@@ -31,6 +31,12 @@ pub fn push_null(key: &mut Vec<u8>) {
     key.push(NULL);
 }
 
+/// Whether a key of one part is null.
+#[inline]
+pub fn is_null(key: &[u8]) -> bool {
+    key == [NULL]
+}
+
 /// Appends a boolean key part.
 pub fn push_bool(key: &mut Vec<u8>, value: bool) {
     key.push(if value { TRUE } else { FALSE });

@@ -155,6 +155,8 @@ pub struct EventBatch {
     pub records: Vec<RecordSpan>,
     /// The events' keys.
     pub keys: KeyColumn,
+    /// The events' ids (`--dedup`), encoded as keys of one part; empty if nobody wants them.
+    pub ids: KeyColumn,
     /// Per field of the plan, its numbers (empty if no aggregate wants them).
     pub numbers: Vec<Vec<Option<Number>>>,
     /// Per field of the plan, its values (empty if no aggregate wants them).
@@ -181,6 +183,7 @@ impl EventBatch {
             times: Vec::new(),
             records: Vec::new(),
             keys: KeyColumn::default(),
+            ids: KeyColumn::default(),
             numbers: vec![Vec::new(); value_fields],
             values: vec![Vec::new(); value_fields],
             asides: Vec::new(),
@@ -199,6 +202,7 @@ impl EventBatch {
         self.times.clear();
         self.records.clear();
         self.keys.clear();
+        self.ids.clear();
         self.numbers.iter_mut().for_each(Vec::clear);
         self.values.iter_mut().for_each(Vec::clear);
         self.asides.clear();

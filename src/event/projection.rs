@@ -61,14 +61,17 @@ pub struct Projection {
     pub keys: Vec<Field>,
     /// The fields of aggregates, each once.
     pub values: Vec<ValueField>,
+    /// The field that tells duplicates (`--dedup`).
+    pub dedup: Option<Field>,
     /// Texts that mean null (`--null`).
     pub nulls: Vec<String>,
 }
 
 impl Projection {
     /// All fields, in the order of [`EventBatch::seen`](super::EventBatch::seen): the time, the
-    /// keys, the values.
+    /// keys, the values, the id.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
-        std::iter::once(&self.time).chain(&self.keys).chain(self.values.iter().map(|value| &value.field))
+        let values = self.values.iter().map(|value| &value.field);
+        std::iter::once(&self.time).chain(&self.keys).chain(values).chain(&self.dedup)
     }
 }

@@ -365,6 +365,7 @@ mod tests {
             time_rules: TimeRules { format: TimeFormat::Auto, zone: Zone::utc(), year: YearRule::Written },
             keys: keys.iter().map(field).collect(),
             values: values.iter().map(value).collect(),
+            dedup: None,
             nulls: Vec::new(),
         };
         Ndjson.decoder(Reading { projection: projection.into(), names: &[], source: "-", max_line: 300 }).expect("one")

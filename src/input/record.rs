@@ -1,6 +1,7 @@
 //! From the fields found in a record to an event in a batch; the same for every format.
 
 use super::json;
+use crate::event::column::KeyColumn;
 use crate::event::number::Number;
 use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, RawValue, Reason, RecordSpan, TextSpan, key};
@@ -49,10 +50,12 @@ pub fn push_event(
     let (keys_from, values_from) = (1, 1 + projection.keys.len());
     let Moment { time, is_ambiguous } = read_time(batch, projection, fields[0], dates)?;
     let pushed = push_key(batch, projection, &fields[keys_from..values_from])
-        .and_then(|()| push_values(batch, projection, &fields[values_from..]));
+        .and_then(|()| push_values(batch, projection, &fields[values_from..]))
+        .and_then(|()| push_id(batch, projection, fields));
     if let Err(refusal) = pushed {
         let events = batch.times.len();
         batch.keys.truncate(events);
+        batch.ids.truncate(events);
         batch.numbers.iter_mut().for_each(|column| column.truncate(events));
         batch.values.iter_mut().for_each(|column| column.truncate(events));
         return Err(refusal);
@@ -84,7 +87,8 @@ fn push_key(batch: &mut EventBatch, projection: &Projection, fields: &[Found]) -
 fn push_key_parts(batch: &mut EventBatch, projection: &Projection, fields: &[Found]) -> Result<(), Refusal> {
     for (found, field) in fields.iter().zip(&projection.keys) {
         let found = nulled(batch, projection, *found);
-        push_key_part(batch, found, &field.name)?;
+        let EventBatch { keys, bytes, unescaped, .. } = batch;
+        push_key_part(keys, bytes, unescaped, found, Part { what: "key", name: &field.name })?;
     }
     batch.keys.commit();
     Ok(())
@@ -92,10 +96,21 @@ fn push_key_parts(batch: &mut EventBatch, projection: &Projection, fields: &[Fou
 
 #[inline]
 fn push_values(batch: &mut EventBatch, projection: &Projection, fields: &[Found]) -> Result<(), Refusal> {
-    for (index, found) in fields.iter().enumerate() {
+    for (index, found) in fields[..projection.values.len()].iter().enumerate() {
         let found = nulled(batch, projection, *found);
         push_value(batch, projection, index, found)?;
     }
+    Ok(())
+}
+
+/// The id, which comes last.
+#[inline]
+fn push_id(batch: &mut EventBatch, projection: &Projection, fields: &[Found]) -> Result<(), Refusal> {
+    let (Some(field), Some(found)) = (&projection.dedup, fields.last()) else { return Ok(()) };
+    let found = nulled(batch, projection, *found);
+    let EventBatch { ids, bytes, unescaped, .. } = batch;
+    push_key_part(ids, bytes, unescaped, found, Part { what: "id", name: &field.name })?;
+    batch.ids.commit();
     Ok(())
 }
 
@@ -145,9 +160,20 @@ fn read_time(
     })
 }
 
+/// What a part of a key is called in messages.
+struct Part<'a> {
+    what: &'static str,
+    name: &'a str,
+}
+
 #[inline]
-fn push_key_part(batch: &mut EventBatch, found: Found, name: &str) -> Result<(), Refusal> {
-    let EventBatch { keys, bytes, unescaped, .. } = batch;
+fn push_key_part(
+    keys: &mut KeyColumn,
+    bytes: &[u8],
+    unescaped: &[u8],
+    found: Found,
+    Part { what, name }: Part<'_>,
+) -> Result<(), Refusal> {
     let key = keys.pending();
     match found {
         Found::Missing | Found::Null => key::push_null(key),
@@ -157,21 +183,24 @@ fn push_key_part(batch: &mut EventBatch, found: Found, name: &str) -> Result<(),
         Found::Cell(span) => match slice(bytes, unescaped, span) {
             [] => key::push_null(key),
             text if std::str::from_utf8(text).is_ok() => key::push_text(key, text),
-            _ => return Err((Reason::Utf8, format!("key \"{name}\" is not UTF-8"))),
+            _ => return Err((Reason::Utf8, format!("{what} \"{name}\" is not UTF-8"))),
         },
         Found::Number(span) => {
             if !key::push_number(key, slice(bytes, unescaped, span)) {
-                return Err((Reason::Key, format!("key \"{name}\" is a number too long to compare")));
+                return Err((Reason::Key, format!("{what} \"{name}\" is a number too long to compare")));
             }
         }
         Found::Escaped(span) => match json::unescape(slice(bytes, unescaped, span)) {
             Some(text) => key::push_text(key, text.as_bytes()),
             None => {
-                return Err((Reason::Key, format!("key \"{name}\" has half a surrogate pair, which is no character")));
+                return Err((
+                    Reason::Key,
+                    format!("{what} \"{name}\" has half a surrogate pair, which is no character"),
+                ));
             }
         },
         Found::Container(_) => {
-            return Err((Reason::Key, format!("key \"{name}\" is an object or an array")));
+            return Err((Reason::Key, format!("{what} \"{name}\" is an object or an array")));
         }
     }
     Ok(())

@@ -133,6 +133,7 @@ impl Output {
                 ("blank", counters.blank),
                 ("headers", counters.headers),
                 ("bad", counters.bad),
+                ("duplicates", counters.duplicates),
                 ("events", counters.events),
                 ("ambiguous_time", counters.ambiguous_time),
             ] {

@@ -19,6 +19,7 @@ pub fn paragraph(counters: &Counters, took: Duration) -> String {
             format!("{records} ({}) in {seconds:.3} s{rate}", HumanBytes(counters.bytes)),
             &[
                 (counters.bad, "bad record", "bad records"),
+                (counters.duplicates, "duplicate", "duplicates"),
                 (counters.headers, "header", "headers"),
                 (counters.blank, "blank line", "blank lines"),
             ],
