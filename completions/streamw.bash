@@ -164,11 +164,11 @@ _streamw() {
                     return 0
                     ;;
                 --output-format)
-                    COMPREPLY=($(compgen -W "ndjson csv tsv table" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson csv tsv table prometheus" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson csv tsv table" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson csv tsv table prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --output)

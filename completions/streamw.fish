@@ -56,7 +56,8 @@ complete -c streamw -n "__fish_streamw_needs_command" -l threads -d 'Decoder thr
 complete -c streamw -n "__fish_streamw_needs_command" -s o -l output-format -d 'Format of rows [default: table on a terminal, else ndjson]' -r -f -a "ndjson\t'a JSON object a line'
 csv\t'comma-separated values with a header (RFC 4180)'
 tsv\t'the same between tabs'
-table\t'aligned columns, for people'"
+table\t'aligned columns, for people'
+prometheus\t'the newest row of each key as Prometheus\' text format, for its node_exporter\'s textfile directory'"
 complete -c streamw -n "__fish_streamw_needs_command" -l output -d 'Write rows to a file instead of stdout' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l output-time -d 'How times are written: RFC 3339 in --timezone, or numbers' -r -f -a "rfc3339\t'2026-01-01T00:00:00Z'
 s\t'seconds since 1970'

@@ -11,6 +11,7 @@ mod history;
 mod hostile;
 mod logs;
 mod model;
+mod prometheus;
 mod readme;
 mod replay;
 mod running;

@@ -14,7 +14,7 @@ use crate::input::detect::FormatOptions;
 use crate::input::reader::ReadOptions;
 use crate::output::paint::Paint;
 use crate::output::side::Voice;
-use crate::output::{RESERVED, RowFormat, RowShape, TextCare};
+use crate::output::{RESERVED, RowFormat, RowShape, TextCare, prometheus};
 use crate::time::format::TimeStyle;
 use crate::time::parse::{TimeFormat, TimeRules};
 use crate::time::year::YearRule;
@@ -178,17 +178,21 @@ impl Config {
                 "--dedup: windows by count and global ones are never gone; say how long with --dedup-within 10m".into(),
             );
         }
+        let shape = RowShape {
+            keys: key_names,
+            plan: plan.clone(),
+            time_style: time_style(flags.output_time, &flags.timezone),
+            has_replaces: windows.iter().any(|window| matches!(window, WindowSpec::Sessions(_))),
+            has_bounds: windows.iter().any(has_bounds),
+            has_unbounded: !windows.iter().all(has_bounds),
+            text_care: TextCare { for_spreadsheets: flags.csv_safe, for_terminal: to_terminal },
+            windows: if windows.len() > 1 { flags.window } else { Vec::new() },
+        };
+        if row_format == RowFormat::Prometheus {
+            prometheus::check(&shape)?;
+        }
         Ok(Config {
-            shape: RowShape {
-                keys: key_names,
-                plan: plan.clone(),
-                time_style: time_style(flags.output_time, &flags.timezone),
-                has_replaces: windows.iter().any(|window| matches!(window, WindowSpec::Sessions(_))),
-                has_bounds: windows.iter().any(has_bounds),
-                has_unbounded: !windows.iter().all(has_bounds),
-                text_care: TextCare { for_spreadsheets: flags.csv_safe, for_terminal: to_terminal },
-                windows: if windows.len() > 1 { flags.window } else { Vec::new() },
-            },
+            shape,
             engine: EngineConfig {
                 windows,
                 delay: flags.watermark_delay,

@@ -4,6 +4,8 @@ mod cells;
 mod csv;
 mod ndjson;
 pub mod paint;
+pub mod prometheus;
+pub mod replace;
 pub mod side;
 pub mod sink;
 mod table;
@@ -25,6 +27,8 @@ pub enum RowFormat {
     Tsv,
     /// aligned columns, for people
     Table,
+    /// the newest row of each key as Prometheus' text format, for its node_exporter's textfile directory
+    Prometheus,
 }
 
 /// What is known of all rows beforehand.
@@ -81,6 +85,24 @@ pub trait Encoder: Send {
 
     /// The input pauses or ends: whatever has been kept back is to be shown.
     fn pause(&mut self, _out: &mut Vec<u8>) {}
+
+    /// Everything as it is now, of a format that is no stream of rows.
+    fn picture(&mut self, _out: &mut Vec<u8>) {}
+
+    /// Whether it is such a format: rows are kept, and only [`Encoder::picture`] writes.
+    fn is_picture(&self) -> bool {
+        false
+    }
+
+    /// Whether it would be another picture than the last.
+    fn has_news(&self) -> bool {
+        false
+    }
+
+    /// What people should know of the rows, once.
+    fn remark(&mut self) -> Option<String> {
+        None
+    }
 }
 
 impl RowFormat {
@@ -91,6 +113,7 @@ impl RowFormat {
             RowFormat::Csv => "csv",
             RowFormat::Tsv => "tsv",
             RowFormat::Table => "table",
+            RowFormat::Prometheus => "prometheus",
         }
     }
 
@@ -101,6 +124,7 @@ impl RowFormat {
             RowFormat::Csv => Box::new(csv::Csv::new(shape, b',')),
             RowFormat::Tsv => Box::new(csv::Csv::new(shape, b'\t')),
             RowFormat::Table => Box::new(table::Table::new(shape, paint)),
+            RowFormat::Prometheus => Box::new(prometheus::Prometheus::new(shape)),
         }
     }
 }

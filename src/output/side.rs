@@ -98,10 +98,28 @@ impl Output {
     pub fn flush(&mut self) {
         self.rows.lines(|out| self.encoder.pause(out));
         self.rows.flush();
+        while let Some(remark) = self.encoder.remark() {
+            self.say(Severity::Warning, &remark);
+        }
         self.stderr.flush();
         for sink in [&mut self.late, &mut self.bad].into_iter().flatten() {
             sink.flush();
         }
+    }
+
+    /// Whether rows are kept until [`Output::show`] is called.
+    pub fn is_picture(&self) -> bool {
+        self.encoder.is_picture()
+    }
+
+    /// Whether rows have come since.
+    pub fn has_news(&self) -> bool {
+        self.encoder.has_news()
+    }
+
+    /// Writes the rows that were kept, all of them as they are now.
+    pub fn show(&mut self) {
+        self.rows.write_whole(|out| self.encoder.picture(out));
     }
 
     /// Whether nobody reads the rows any more, or they cannot be written.

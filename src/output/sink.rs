@@ -42,6 +42,16 @@ impl Sink {
         if self.buffer.is_empty() {
             return;
         }
+        self.write_out();
+    }
+
+    /// Writes out something whole, also if it is empty.
+    pub fn write_whole(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.buffer);
+        self.write_out();
+    }
+
+    fn write_out(&mut self) {
         if let State::Open = self.state {
             let written = self.writer.write_all(&self.buffer).and_then(|()| self.writer.flush());
             match written {

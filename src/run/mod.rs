@@ -4,6 +4,7 @@
 mod fields;
 mod open;
 mod recap;
+mod refresh;
 mod replay;
 mod view;
 
@@ -22,9 +23,10 @@ use crate::output::text::for_people;
 use crate::time::format::TimeStyle;
 use crate::time::year::{YearRule, Years};
 use crate::time::zone::Zone;
-use crossbeam_channel::{TryRecvError, select};
+use crossbeam_channel::{Receiver, TryRecvError, never, select};
 use fields::Fields;
 use open::{Opened, Writers};
+use refresh::Refresh;
 use replay::Replay;
 use std::ffi::OsString;
 use std::io;
@@ -140,6 +142,8 @@ struct Run {
     /// How fast records are fed, and the batch that has those of the moment.
     replay: Option<(Replay, EventBatch)>,
     has_told_of_waiting: bool,
+    /// When the file of `-o prometheus` is written anew.
+    refresh: Option<Refresh>,
 }
 
 /// How the loop ended.
@@ -179,6 +183,8 @@ impl Run {
         Run {
             replay: config.pace.map(|pace| (Replay::new(pace), EventBatch::new(value_fields, named_fields))),
             has_told_of_waiting: false,
+            // On stdout it could not be taken back.
+            refresh: (output.is_picture() && config.output.is_some()).then(Refresh::default),
             engine: Engine::new(config.engine),
             collector,
             reader: Some(reader),
@@ -205,6 +211,9 @@ impl Run {
             self.output.tell_advance(&advance);
         }
         let exit = self.conclude(ending);
+        if self.output.is_picture() {
+            self.output.show();
+        }
         self.view.end();
         if self.has_stats || self.is_verbose {
             self.sum_up();
@@ -248,12 +257,14 @@ impl Run {
                 Err(TryRecvError::Empty) => {
                     // The input pauses: everything read so far has been processed; show it.
                     self.output.flush();
-                    let alarm = self.view.alarm();
+                    self.refresh();
+                    let (alarm, refresh) = (self.view.alarm(), self.refresh_alarm());
                     select! {
                         recv(alarm) -> _ => {
                             self.view.show(&self.engine);
                             continue;
                         }
+                        recv(refresh) -> _ => continue,
                         recv(self.collector.next()) -> item => match item {
                             Ok(item) => item,
                             Err(_) => return self.end_of_items(),
@@ -303,7 +314,27 @@ impl Run {
     fn step(&mut self, batch: &EventBatch) -> ControlFlow<Ending> {
         let step = self.engine.step(Input::Batch(batch, self.view.wall_clock()), &mut self.output);
         self.view.moved(&self.engine, batch.taken);
+        self.refresh();
         step.map_break(Ending::Limit)
+    }
+
+    /// Writes the picture of the newest rows if there are new ones and it is time.
+    fn refresh(&mut self) {
+        if let Some(refresh) = self.refresh.as_mut().filter(|_| self.output.has_news()) {
+            let now = self.view.now();
+            if refresh.wait(now).is_zero() {
+                self.output.show();
+                refresh.done(now);
+            }
+        }
+    }
+
+    /// Speaks when that may be done; never if the picture shows how things are.
+    fn refresh_alarm(&self) -> Receiver<Instant> {
+        match self.refresh.as_ref().filter(|_| self.output.has_news()) {
+            Some(refresh) => self.view.after(refresh.wait(self.view.now())),
+            None => never(),
+        }
     }
 
     /// Takes the records of a batch when they are due.
@@ -333,6 +364,7 @@ impl Run {
     fn wait_until(&mut self, due: Instant) -> ControlFlow<Ending> {
         loop {
             self.output.flush();
+            self.refresh();
             if self.output.is_done() {
                 return ControlFlow::Break(Ending::OutputDone);
             }
@@ -349,9 +381,10 @@ impl Run {
                 );
                 continue;
             }
-            let (due, alarm) = (self.view.after(wait), self.view.alarm());
+            let (due, alarm, refresh) = (self.view.after(wait), self.view.alarm(), self.refresh_alarm());
             select! {
                 recv(due) -> _ => {}
+                recv(refresh) -> _ => {}
                 recv(alarm) -> _ => self.view.show(&self.engine),
                 recv(self.interrupts.wake) -> wake => {
                     if let Some(ending) = self.woken(wake.ok()) {

@@ -4,6 +4,8 @@ use crate::cli::Config;
 use crate::error::Error;
 use crate::input::feed::{Feed, FileFeed};
 use crate::input::reader::Source;
+use crate::output::RowFormat;
+use crate::output::replace::ReplacedFile;
 use crate::output::sink::Sink;
 use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal};
@@ -41,6 +43,10 @@ impl Opened {
         let mut has_terminal = false;
         let mut create = |path: &PathBuf| create(path, &mut has_terminal);
         let rows = match &config.output {
+            Some(path) if config.row_format == RowFormat::Prometheus && is_replaceable(path) => {
+                let failed = |source| Error::File { name: path.display().to_string(), source };
+                Sink::new(path.display().to_string(), Box::new(ReplacedFile::new(path).map_err(failed)?))
+            }
             Some(path) => create(path)?,
             None => Sink::new("stdout", stdout),
         };
@@ -114,6 +120,11 @@ fn is_device(path: &Path) -> bool {
 /// Device and inode of a regular file that is there.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().filter(Metadata::is_file).map(|file| (file.dev(), file.ino()))
+}
+
+/// Not a pipe or a device, which would be gone.
+fn is_replaceable(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |file| file.is_file())
 }
 
 fn create(path: &Path, has_terminal: &mut bool) -> Result<Sink, Error> {
