@@ -196,7 +196,9 @@ fn every_flag_that_takes_a_value_comes_back_from_print_config() {
                 clap::ArgAction::SetTrue => format!("--{long}"),
                 _ => format!("--{long}={value}"),
             };
-            Streamw::new().arg(argument).args("--print-config").run()
+            // --dedup-within is no use without --dedup.
+            let needed = if long == "dedup-within" { "--dedup id" } else { "" };
+            Streamw::new().arg(argument).args(needed).args("--print-config").run()
         });
         let Some(good) = output.iter().find(|output| output.status == 0) else {
             panic!("--{long} takes none of {values:?}");

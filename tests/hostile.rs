@@ -60,7 +60,8 @@ fn h4_a_million_brackets_take_no_stack() {
         assert_eq!(status, Some(0), "{flags:.40}");
         let deep = reports.lines().filter(|line| line.contains("\"reason\":\"depth\"")).count();
         assert_eq!(deep, 6, "{flags:.40}");
-        assert!(reports.contains("\"records\":8,\"blank\":0,\"headers\":0,\"bad\":6,\"events\":2,"), "{flags:.40}");
+        assert!(reports.contains("\"records\":8,\"blank\":0,\"headers\":0,\"bad\":6,"), "{flags:.40}");
+        assert!(reports.contains("\"events\":2,"), "{flags:.40}");
     }
 }
 
