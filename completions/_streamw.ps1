@@ -42,6 +42,8 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
             [CompletionResult]::new('--year', '--year', [CompletionResultType]::ParameterName, 'Year of the first record, for a --time-format without a year, such as %b %e %H:%M:%S')
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Grouping key, repeatable for a composite key')
             [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Grouping key, repeatable for a composite key')
+            [CompletionResult]::new('--key-limit', '--key-limit', [CompletionResultType]::ParameterName, 'Most keys with state, for each -w')
+            [CompletionResult]::new('--on-key-limit', '--on-key-limit', [CompletionResultType]::ParameterName, 'What becomes of an event whose key is one too many')
             [CompletionResult]::new('--dedup', '--dedup', [CompletionResultType]::ParameterName, 'Field whose value tells duplicates: an event with one that was seen before is none')
             [CompletionResult]::new('--dedup-within', '--dedup-within', [CompletionResultType]::ParameterName, 'The most event time between duplicates [default: any, until the first one''s windows are gone]')
             [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Aggregate, repeatable [default: count]')

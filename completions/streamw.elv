@@ -39,6 +39,8 @@ set edit:completion:arg-completer[streamw] = {|@words|
             cand --year 'Year of the first record, for a --time-format without a year, such as %b %e %H:%M:%S'
             cand -k 'Grouping key, repeatable for a composite key'
             cand --key 'Grouping key, repeatable for a composite key'
+            cand --key-limit 'Most keys with state, for each -w'
+            cand --on-key-limit 'What becomes of an event whose key is one too many'
             cand --dedup 'Field whose value tells duplicates: an event with one that was seen before is none'
             cand --dedup-within 'The most event time between duplicates [default: any, until the first one''s windows are gone]'
             cand -a 'Aggregate, repeatable [default: count]'

@@ -32,7 +32,7 @@ impl Exit {
     /// The codes and their meanings, for the man page.
     pub const TABLE: &'static [(&'static str, &'static str)] = &[
         ("0", "done; also when the reader of stdout has gone away"),
-        ("1", "the run failed: a file, a column, --strict"),
+        ("1", "the run failed: a file, a column, --strict, --key-limit"),
         ("2", "the command line makes no sense"),
         ("3", "a check failed: --max-bad, --max-late"),
         ("130, 143", "stopped by SIGINT or SIGTERM, after whole lines"),

@@ -5,7 +5,7 @@ use crate::time::Timestamp;
 /// What happened so far.
 ///
 /// Three sums hold at any moment: `records = blank + headers + bad + duplicates + events`,
-/// `events = added + late_drops + unwindowed`, `panes = on_time + late + early + retract`.
+/// `events = added + late_drops + unwindowed + key_drops`, `panes = on_time + late + early + retract`.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
     /// Records taken: lines of NDJSON, rows of CSV.
@@ -28,6 +28,10 @@ pub struct Counters {
     pub late_drops: u64,
     /// Events that belong to no window, because the slide is larger than the size (T6).
     pub unwindowed: u64,
+    /// Events dropped because their key was one too many (`--key-limit`).
+    pub key_drops: u64,
+    /// Of the events added, those folded into the row of others for that.
+    pub folded: u64,
     /// Pairs of an added event and one of its windows that was gone (T4).
     pub late_refused: u64,
     /// Rows printed.
@@ -79,6 +83,8 @@ impl Counters {
             self.late_drops += window.late_drops;
             self.unwindowed += window.unwindowed;
             self.late_refused += window.late_refused;
+            self.key_drops += window.key_drops;
+            self.folded += window.folded;
             self.panes += window.panes;
             self.on_time += window.on_time;
             self.late += window.late;

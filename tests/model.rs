@@ -27,6 +27,8 @@ pub struct Config {
     pub late_rule: LateRule,
     /// `--emit final`: `end + L` for `end` in T3, T5 and T9.
     pub is_final: bool,
+    /// `--key-limit`, and whether keys beyond it are folded.
+    pub key_limit: Option<(usize, bool)>,
     /// `--dedup` and `--dedup-within`.
     pub dedup: Option<(String, Option<Nanos>)>,
     /// Output name and field.
@@ -61,6 +63,7 @@ impl Config {
         let mut late_rule = LateRule::Window;
         let mut is_final = false;
         let (mut dedup, mut within) = (None, None);
+        let (mut key_limit, mut is_folding) = (None, false);
         let (mut keys, mut aggregates) = (Vec::new(), Vec::new());
         let mut words = flags.split_whitespace();
         while let Some(word) = words.next() {
@@ -77,6 +80,8 @@ impl Config {
                 "-d" => delay = duration(value),
                 "-l" => lateness = duration(value),
                 "--late-rule" if value == "event" => late_rule = LateRule::Event,
+                "--key-limit" => key_limit = value.parse().ok(),
+                "--on-key-limit" => is_folding = value == "other",
                 "--dedup" => dedup = Some(value.to_string()),
                 "--dedup-within" => within = Some(duration(value)),
                 "--emit" => is_final = value == "final",
@@ -93,7 +98,8 @@ impl Config {
         }
         let window = WindowSpec::parse(window.expect("-w is required"), offset);
         let dedup = dedup.map(|field| (field, within));
-        Config { window, delay, lateness, late_rule, is_final, dedup, keys, aggregates }
+        let key_limit = key_limit.map(|most| (most, is_folding));
+        Config { window, delay, lateness, late_rule, is_final, key_limit, dedup, keys, aggregates }
     }
 }
 
@@ -212,6 +218,8 @@ pub enum Key {
     Bool(bool),
     Number(i128),
     Text(Vec<u8>),
+    /// All keys beyond the limit.
+    Other,
 }
 
 impl Key {
@@ -226,7 +234,7 @@ impl Key {
 
     fn json(&self) -> String {
         match self {
-            Key::Null => "null".to_string(),
+            Key::Null | Key::Other => "null".to_string(),
             Key::Bool(value) => value.to_string(),
             Key::Number(mantissa) => Decimal { mantissa: *mantissa, pointed: false }.print(),
             Key::Text(text) => json_string(&String::from_utf8_lossy(text)),
@@ -248,7 +256,7 @@ pub enum Side {
 pub type Counters = BTreeMap<&'static str, u64>;
 
 /// The names of the counters in the summary.
-pub const COUNTERS: [&str; 13] = [
+pub const COUNTERS: [&str; 15] = [
     "records",
     "blank",
     "headers",
@@ -259,6 +267,8 @@ pub const COUNTERS: [&str; 13] = [
     "late_drops",
     "unwindowed",
     "late_refused",
+    "key_drops",
+    "folded",
     "panes",
     "on_time",
     "late",
@@ -383,12 +393,20 @@ impl Model {
         let lateness = self.config.lateness;
         let refused = self.config.late_rule == LateRule::Event && self.behind(|w| event.time < w - lateness);
         let is_session = matches!(self.config.window, WindowSpec::Session { .. });
-        if windows.is_empty() {
+        let mut key: Vec<Key> = self.config.keys.iter().map(|(_, field)| Key::of(event.field(field))).collect();
+        let is_beyond = self.is_beyond_limit(&key) && windows.iter().any(|&(_, end)| !self.gone(end)) && !refused;
+        let is_folded = is_beyond && self.config.key_limit.is_some_and(|limit| limit.1);
+        if is_folded {
+            self.count("folded");
+            key.fill(Key::Other);
+        }
+        if is_beyond && !is_folded {
+            self.count("key_drops");
+        } else if windows.is_empty() {
             self.count("unwindowed");
         } else if refused {
             self.late_drop(event, raw);
         } else {
-            let key: Vec<Key> = self.config.keys.iter().map(|(_, field)| Key::of(event.field(field))).collect();
             let all: Vec<Kept> = windows
                 .iter()
                 .map(|&window| if is_session { self.merge(&key, window) } else { self.take(&key, window) })
@@ -414,6 +432,15 @@ impl Model {
         let kept = std::mem::take(&mut self.kept);
         self.kept = kept.into_iter().filter(|kept| !self.gone(kept.end)).collect();
         rows
+    }
+
+    /// `--key-limit`: one key more than may have state. A key has state while it has a window that is not gone.
+    fn is_beyond_limit(&self, key: &[Key]) -> bool {
+        let Some((most, _)) = self.config.key_limit else { return false };
+        let mut keys: Vec<_> = self.kept.iter().map(|kept| &kept.key).filter(|key| key[0] != Key::Other).collect();
+        keys.sort();
+        keys.dedup();
+        keys.len() >= most && !keys.iter().any(|known| known.as_slice() == key)
     }
 
     fn behind(&self, is: impl Fn(Nanos) -> bool) -> bool {
@@ -523,6 +550,9 @@ impl Model {
             .collect();
         if !replaces.is_empty() {
             row += &format!(r#","replaces":[{}]"#, replaces.join(","));
+        }
+        if kept.key.first() == Some(&Key::Other) {
+            row += r#","other":true"#;
         }
         kept.revision += 1;
         row + "}"

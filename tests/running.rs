@@ -210,3 +210,94 @@ fn dedup_ids_are_those_of_keys_and_bad_ones_make_bad_records() {
     assert_eq!((count.stdout.lines().count(), &count.summary()["duplicates"]), (2, &1.into()), "{}", count.stdout);
     assert_refused("-w 10s --dedup id --dedup-within -5s", &["--dedup-within", "negative"]);
 }
+
+// --- --key-limit ---------------------------------------------------------------------------------------------
+
+/// Flags for a history of a kind that has keys.
+fn limit_flags(kind: Kind, seed: u64) -> String {
+    let more = if History::new(kind, seed).flags.contains(" -k ") { "" } else { " -k k" };
+    let dedup = if seed.is_multiple_of(7) { " --dedup n" } else { "" };
+    let how = if seed.is_multiple_of(2) { "other" } else { "drop" };
+    format!("{more} --key-limit {} --on-key-limit {how}{dedup}", seed / 2 % 4 + 1)
+}
+
+#[test]
+fn key_limit_histories_agree_with_the_model() {
+    for kind in KINDS {
+        histories_with(kind, "key_limit_histories", |seed| limit_flags(kind, seed));
+    }
+    assert_reached(&["folded", "key_drops"], limit_flags);
+}
+
+#[test]
+fn key_limit_folds_or_drops_what_is_one_too_many() {
+    for (flags, input, rows, folded, drops) in [
+        (
+            "other",
+            "1 a,2 b,3 c,4 a,5 d",
+            "0..10 a 2 null on_time 0;0..10 b 1 null on_time 0;0..10 null 2 true on_time 0",
+            2,
+            0,
+        ),
+        ("drop", "1 a,2 b,3 c,4 a,5 d", "0..10 a 2 null on_time 0;0..10 b 1 null on_time 0", 0, 2),
+        // The key null is one of them, and none of the others.
+        (
+            "other",
+            "1,2 a,3 b,4",
+            "0..10 null 2 null on_time 0;0..10 a 1 null on_time 0;0..10 null 1 true on_time 0",
+            1,
+            0,
+        ),
+        // Whose windows are gone has no state: there is room again.
+        (
+            "drop",
+            "1 a,2 b,11 c,12 d,13 a",
+            "0..10 a 1 null on_time 0;0..10 b 1 null on_time 0;10..20 d 1 null on_time 0;10..20 a 1 null on_time 0",
+            0,
+            1,
+        ),
+        // A late drop takes nobody's place, and a dropped event is one for the watermark.
+        ("drop", "11 a,12 b,1 c,23 d,15 e", "10..20 a 1 null on_time 0;10..20 b 1 null on_time 0", 0, 1),
+    ] {
+        let output = run(&format!("-w 10s -k k --key-limit 2 --on-key-limit {flags}"), records(input));
+        let mut expected: Vec<_> = rows.split(';').collect();
+        let mut got = brief(&output, &["k", "count", "other"]);
+        expected.sort_unstable();
+        got.sort_unstable();
+        assert_eq!(got, expected, "{flags}: {input}");
+        let summary = output.summary();
+        assert_eq!((&summary["folded"], &summary["key_drops"]), (&folded.into(), &drops.into()), "{input}");
+    }
+}
+
+#[test]
+fn key_limit_fails_unless_told_otherwise_and_says_where() {
+    let output = run("-w 10s -k k --key-limit 2", records("1 a,2 b,3 a,4 c,5 a"));
+    assert_eq!((output.status, output.stdout.as_str()), (1, ""));
+    let said = "stopped at line 4 of -: its key is one more than --key-limit allows";
+    assert!(output.stderr.contains(said) && output.stderr.contains("--on-key-limit"), "{}", output.stderr);
+    assert_refused("-w 10s --key-limit 2", &["-k FIELD"]);
+    assert_refused("-w 10s -k k --key-limit 0", &["--key-limit"]);
+    assert_refused("-w 10s -k k --on-key-limit drop", &["--key-limit <N>"]);
+    assert_refused("-w 10s -k other", &["\"other\"", "-k my_other=other"]);
+}
+
+/// Each -w is judged by itself (T4), and the row of others comes last of its window, marked in CSV too.
+#[test]
+fn key_limit_is_one_for_each_window() {
+    let input = records("1 a,2 b,11 c,12 a,13 d");
+    let flags = "-k k --key-limit 2 --on-key-limit other";
+    let both = run(&format!("-w 10s -w 30s {flags}"), input.clone());
+    for window in ["10s", "30s"] {
+        let alone = run(&format!("-w {window} {flags}"), input.clone());
+        let mark = format!("{{\"window\":\"{window}\",");
+        let own: Vec<_> = both.stdout.lines().filter_map(|row| row.strip_prefix(&mark)).collect();
+        let expected: Vec<_> = alone.stdout.lines().map(|row| &row[1..]).collect();
+        assert_eq!(own, expected, "{window}");
+    }
+    assert_eq!(both.summary()["folded"], 3);
+    let csv = run("-w 30s -k k -k id --key-limit 2 --on-key-limit other -o csv", input);
+    let rows: Vec<_> = csv.stdout.lines().collect();
+    assert_eq!(rows[0], "window_start,window_end,k,id,count,pane,revision,other");
+    assert_eq!((rows[1], rows[3]), ("0,30,a,,2,on_time,0,", "0,30,,,2,on_time,0,true"));
+}

@@ -1,7 +1,8 @@
 //! Flags to configuration: every check that needs more than one flag.
 
-use super::{EmitFlag, Flags, LateRuleFlag, OutputTimeFlag, Terminals, UpdatesFlag};
+use super::{BeyondFlag, EmitFlag, Flags, LateRuleFlag, OutputTimeFlag, Terminals, UpdatesFlag};
 use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
+use crate::engine::bound::{Beyond, KeyLimit};
 use crate::engine::dedup::DedupConfig;
 use crate::engine::guard::GuardConfig;
 use crate::engine::running::{Running, Updates};
@@ -159,6 +160,8 @@ impl Config {
         let voice = voice(&flags, terminals);
         let has_progress = has_progress(&flags, terminals);
         let (threads, row_format, choices) = choose(&flags, to_terminal);
+        refuse_more_than_final(&flags)?;
+        let key_limit = key_limit(&flags)?;
         let windows = windows(&flags)?;
         let running = running(&flags)?;
         let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
@@ -183,6 +186,7 @@ impl Config {
             plan: plan.clone(),
             time_style: time_style(flags.output_time, &flags.timezone),
             has_replaces: windows.iter().any(|window| matches!(window, WindowSpec::Sessions(_))),
+            has_other: key_limit.is_some_and(|limit| limit.beyond == Beyond::Other),
             has_bounds: windows.iter().any(has_bounds),
             has_unbounded: !windows.iter().all(has_bounds),
             text_care: TextCare { for_spreadsheets: flags.csv_safe, for_terminal: to_terminal },
@@ -209,6 +213,7 @@ impl Config {
                 limits: Limits { strict: flags.strict, max_bad, max_late },
                 running,
                 guard: GuardConfig { max_jump: flags.max_jump, max_future: flags.max_future },
+                key_limit,
                 dedup: flags.dedup.as_ref().map(|_| DedupConfig { within: flags.dedup_within }),
             },
             time_is_given: flags.time.is_some(),
@@ -330,22 +335,41 @@ fn has_progress(flags: &Flags, terminals: Terminals) -> bool {
     terminals.stderr && !terminals.is_dumb && !flags.quiet && !has_rows && !is_typed
 }
 
+fn key_limit(flags: &Flags) -> Result<Option<KeyLimit>, String> {
+    let beyond = match flags.on_key_limit {
+        BeyondFlag::Fail => Beyond::Fail,
+        BeyondFlag::Other => Beyond::Other,
+        BeyondFlag::Drop => Beyond::Drop,
+    };
+    match flags.key_limit {
+        Some(_) if flags.key.is_empty() => Err("--key-limit is for runs with keys; name one with -k FIELD".into()),
+        most => Ok(most.map(|most| KeyLimit { most: most as usize, beyond, fields: flags.key.len() })),
+    }
+}
+
+/// One row of a window, once, and rows before its end or by differences do not go together.
+fn refuse_more_than_final(flags: &Flags) -> Result<(), String> {
+    let others = [
+        ("--early", flags.early.is_some()),
+        ("--trigger", flags.trigger.is_some()),
+        ("--updates", !matches!(flags.updates, UpdatesFlag::Accumulating)),
+    ];
+    match others.iter().find(|(_, is_given)| matches!(flags.emit, EmitFlag::Final) && *is_given) {
+        Some((flag, _)) => Err(format!("--emit final prints each window once; leave it out, or {flag}")),
+        None => Ok(()),
+    }
+}
+
 fn running(flags: &Flags) -> Result<Running, String> {
     let early = flags.early.as_ref().map(|early| Every::parse(early, &flags.timezone)).transpose();
-    let running = Running {
+    Ok(Running {
         early: early.map_err(|message| format!("--early: {message}"))?,
         updates: match flags.updates {
             UpdatesFlag::Accumulating => Updates::Accumulating,
             UpdatesFlag::Discarding => Updates::Discarding,
             UpdatesFlag::Retracting => Updates::Retracting,
         },
-    };
-    match flags.emit {
-        EmitFlag::Final if running.is_on() => {
-            Err("--emit final prints each key and window once; it goes with neither --early nor --updates".into())
-        }
-        EmitFlag::All | EmitFlag::Final => Ok(running),
-    }
+    })
 }
 
 fn has_bounds(window: &WindowSpec) -> bool {

@@ -206,6 +206,16 @@ struct Flags {
     #[arg(short, long, value_name = "[NAME=]FIELD", help_heading = "Fields")]
     key: Vec<String>,
 
+    /// Most keys with state, for each -w
+    ///
+    /// A key has state while one of its windows is not gone. An event with one key more is treated as --on-key-limit says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Fields")]
+    key_limit: Option<u32>,
+
+    /// What becomes of an event whose key is one too many
+    #[arg(long, value_enum, value_name = "HOW", requires = "key_limit", default_value_t = BeyondFlag::Fail, help_heading = "Fields")]
+    on_key_limit: BeyondFlag,
+
     /// Field whose value tells duplicates: an event with one that was seen before is none
     ///
     /// Values are typed as keys are; an event without one is never a duplicate. A value counts as seen when a window has
@@ -347,6 +357,16 @@ enum UpdatesFlag {
     Discarding,
     /// the whole aggregate, after a retract pane with what the row before said
     Retracting,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BeyondFlag {
+    /// the run stops (exit 1)
+    Fail,
+    /// all such are folded into one row, marked "other", whose keys are null
+    Other,
+    /// it is dropped and counted
+    Drop,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -26,7 +26,7 @@ impl General {
     /// Nothing seen yet.
     pub fn new(config: &EngineConfig) -> General {
         General {
-            lanes: Lanes::new(&config.windows, &config.running),
+            lanes: Lanes::new(config),
             guard: config.guard,
             guards: Vec::new(),
             dedup: config.dedup.map(Dedup::new),
@@ -56,7 +56,8 @@ impl General {
     ) -> ControlFlow<Stop> {
         for index in range {
             let time = batch.times[index];
-            let event = Event { batch, index, time, arrival: progress.counters.events, guess: Guess::default() };
+            let event =
+                Event { batch, index, time, arrival: progress.counters.events, guess: Guess::default(), other: None };
             if self.is_duplicate(progress, &event) {
                 progress.counters.records += 1;
                 progress.counters.duplicates += 1;
@@ -76,6 +77,9 @@ impl General {
         progress.counters.events += 1;
         let taken = self.lanes.add(event, progress, emit);
         progress.check_late_drops(event, taken.most_late_drops)?;
+        if taken.is_beyond_limit {
+            return progress.stop_at_key_limit(event);
+        }
         if taken.by_any {
             self.note_id(progress, event);
         }

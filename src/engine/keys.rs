@@ -169,6 +169,12 @@ impl Keys {
         }
     }
 
+    /// How many keys have state.
+    #[inline]
+    pub fn count(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
     /// One more than the largest id there is.
     pub fn limit(&self) -> usize {
         self.entries.len()

@@ -1,15 +1,16 @@
 //! Several windows in one pass: each `-w` has its own state and is judged by itself (T4); what they print
 //! is joined in one order (T9).
 
+use super::bound::{Beyond, Bound};
 use super::held::Held;
-use super::keys::Keys;
+use super::keys::{Guess, Keys};
 use super::pane::Emit;
 use super::running::{Running, RunningStore, Updates};
 use super::session::SessionStore;
 use super::slices::SliceStore;
-use super::trigger::Trigger;
+use super::trigger::{Trigger, Verdict};
 use super::unbounded::{Rule, UnboundedStore};
-use super::{Context, Event, Placement, Progress, WindowStore};
+use super::{Context, EngineConfig, Event, Placement, Progress, WindowStore};
 use crate::aggregate::plan::AggregatePlan;
 use crate::metrics::Counters;
 use crate::time::Timestamp;
@@ -81,6 +82,17 @@ impl Lane {
         Lane { windows: Windows::new(spec, running), keys: Keys::default(), counters: Counters::default() }
     }
 
+    /// What becomes of an event for its key, unless it has its place here.
+    fn judge(&self, bound: &Bound, event: &Event<'_>, shared: Shared<'_>) -> Option<Beyond> {
+        bound.judge(&self.keys, event.key(), || match &self.windows {
+            Windows::Unbounded(_) => true,
+            windows => windows.store().last_end(event.time).is_some_and(|end| {
+                let Shared { trigger, watermark, .. } = shared;
+                !trigger.refuses(event.time, watermark) && trigger.horizons(watermark).verdict(end) != Verdict::Gone
+            }),
+        })
+    }
+
     fn with<T>(
         &mut self,
         shared: Shared<'_>,
@@ -100,6 +112,7 @@ pub struct Lanes {
     lanes: Vec<Lane>,
     /// Panes that wait to be put in order.
     held: Held,
+    bound: Option<Bound>,
 }
 
 /// What became of an event in all lanes.
@@ -109,6 +122,8 @@ pub struct Taken {
     pub by_any: bool,
     /// The largest number of late drops of any lane so far.
     pub most_late_drops: u64,
+    /// Whether it is the end of the run that its key is one too many.
+    pub is_beyond_limit: bool,
 }
 
 /// What all lanes share.
@@ -131,8 +146,9 @@ impl<'a> Shared<'a> {
 
 impl Lanes {
     /// A lane for each window.
-    pub fn new(specs: &[WindowSpec], running: &Running) -> Lanes {
-        Lanes { lanes: specs.iter().map(|spec| Lane::new(spec, running)).collect(), held: Held::default() }
+    pub fn new(config: &EngineConfig) -> Lanes {
+        let lanes = config.windows.iter().map(|spec| Lane::new(spec, &config.running)).collect();
+        Lanes { lanes, held: Held::default(), bound: config.key_limit.map(Bound::new) }
     }
 
     /// Whether all windows of `time` lie within the range of time (T1).
@@ -144,10 +160,26 @@ impl Lanes {
     /// order of their windows and then of the lanes.
     pub fn add(&mut self, event: &Event<'_>, progress: &mut Progress, emit: &mut dyn Emit) -> Taken {
         let is_single = self.lanes.len() == 1;
-        let mut taken = Taken { by_any: false, most_late_drops: 0 };
+        let mut taken = Taken { by_any: false, most_late_drops: 0, is_beyond_limit: false };
         for (spec, lane) in self.lanes.iter_mut().enumerate() {
             let panes: &mut dyn Emit = if is_single { &mut *emit } else { &mut self.held };
-            match lane.with(Shared::of(progress), spec, panes, |store, cx| store.add(event, cx)) {
+            let shared = Shared::of(progress);
+            let beyond = self.bound.as_ref().and_then(|bound| lane.judge(bound, event, shared));
+            let placement = match beyond {
+                None => lane.with(shared, spec, panes, |store, cx| store.add(event, cx)),
+                Some(Beyond::Other) => {
+                    lane.counters.folded += 1;
+                    let event =
+                        Event { other: self.bound.as_ref().map(Bound::other), guess: Guess::default(), ..*event };
+                    lane.with(shared, spec, panes, |store, cx| store.add(&event, cx))
+                }
+                Some(end) => {
+                    lane.counters.key_drops += 1;
+                    taken.is_beyond_limit |= end == Beyond::Fail;
+                    continue;
+                }
+            };
+            match placement {
                 Some(Placement::Added) => {
                     lane.counters.added += 1;
                     taken.by_any = true;

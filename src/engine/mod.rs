@@ -1,6 +1,7 @@
 //! The engine: one event at a time, in order (T2). It does no I/O and looks at no clock: the same
 //! inputs give the same panes.
 
+pub mod bound;
 mod cell;
 pub mod dedup;
 mod general;
@@ -26,6 +27,7 @@ use crate::metrics::Counters;
 use crate::time::{Span, Timestamp};
 use crate::window::Window;
 use crate::window::spec::WindowSpec;
+use bound::KeyLimit;
 use dedup::{DedupConfig, Id};
 use general::General;
 use guard::GuardConfig;
@@ -61,12 +63,14 @@ pub struct EngineConfig {
     pub running: Running,
     /// Which events are duplicates of others (`--dedup`).
     pub dedup: Option<DedupConfig>,
+    /// How many keys have state (`--key-limit`).
+    pub key_limit: Option<KeyLimit>,
 }
 
 impl EngineConfig {
     /// Whether there is nothing but windows: then the plain loop does for one kind of them.
     fn is_plain(&self) -> bool {
-        !self.guard.is_on() && !self.running.is_on() && self.dedup.is_none()
+        !self.guard.is_on() && !self.running.is_on() && self.dedup.is_none() && self.key_limit.is_none()
     }
 }
 
@@ -90,6 +94,13 @@ pub enum Stop {
     MaxBad,
     /// `--max-late`.
     MaxLate,
+    /// `--key-limit`, at this record.
+    KeyLimit {
+        /// Its input.
+        source: u32,
+        /// Its line.
+        line: u64,
+    },
 }
 
 /// What comes in, in the order that counts.
@@ -122,12 +133,17 @@ struct Event<'a> {
     arrival: u64,
     /// Where its key was found when it was looked up ahead.
     guess: Guess,
+    /// Another key that it is folded into, and its hash (`--on-key-limit other`).
+    other: Option<(&'a [u8], u64)>,
 }
 
 impl<'a> Event<'a> {
     #[inline]
     fn key(&self) -> (&'a [u8], u64) {
-        self.batch.keys.get(self.index)
+        match self.other {
+            None => self.batch.keys.get(self.index),
+            Some(other) => other,
+        }
     }
 
     /// Its id for `--dedup`, unless that is null.
@@ -379,7 +395,7 @@ impl Progress {
                 self.look_ahead(batch, index..range.end.min(index + AHEAD), &mut guesses);
             }
             let time = batch.times[index];
-            let event = Event { batch, index, time, arrival: self.counters.events, guess: guesses[place] };
+            let event = Event { batch, index, time, arrival: self.counters.events, guess: guesses[place], other: None };
             let Some(placement) = store.add(&event, &mut self.context(emit)) else {
                 self.out_of_range(&event, emit)?;
                 continue;
@@ -453,6 +469,14 @@ impl Progress {
             return ControlFlow::Break(Stop::MaxLate);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Stops at an event whose key is one too many.
+    fn stop_at_key_limit(&mut self, event: &Event<'_>) -> ControlFlow<Stop> {
+        let span = event.batch.records[event.index];
+        self.counters.bytes += u64::from(span.text.start + span.text.len);
+        let line = self.record(event.batch, span).line;
+        ControlFlow::Break(Stop::KeyLimit { source: self.source, line })
     }
 
     /// `W = max(W, event time - D)` (T2).

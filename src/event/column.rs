@@ -42,6 +42,11 @@ pub fn head(key: &[u8]) -> [u8; HEAD] {
     }
 }
 
+/// The hash of a key, as a column has it.
+pub fn hash(key: &[u8]) -> u64 {
+    if key.len() <= HEAD { HASHER.hash_one(u128::from_le_bytes(head(key))) } else { HASHER.hash_one(key) }
+}
+
 impl KeyColumn {
     /// The buffer to append the next key's parts to, before [`KeyColumn::commit`] or [`KeyColumn::truncate`].
     #[inline]

@@ -13,6 +13,8 @@ const FALSE: u8 = 2;
 const TRUE: u8 = 3;
 const NUMBER: u8 = 4;
 const TEXT: u8 = 5;
+/// All keys beyond a limit, after all others.
+const OTHER: u8 = 6;
 
 const NEGATIVE: u8 = 1;
 const ZERO: u8 = 2;
@@ -35,6 +37,17 @@ pub fn push_null(key: &mut Vec<u8>) {
 #[inline]
 pub fn is_null(key: &[u8]) -> bool {
     key == [NULL]
+}
+
+/// The key of all keys beyond a limit, of so many parts, which read as null.
+pub fn other(parts: usize) -> Vec<u8> {
+    vec![OTHER; parts]
+}
+
+/// Whether a key is that of all beyond a limit.
+#[inline]
+pub fn is_other(key: &[u8]) -> bool {
+    key.first() == Some(&OTHER)
 }
 
 /// Appends a boolean key part.
@@ -127,7 +140,7 @@ pub fn parts(mut key: &[u8]) -> impl Iterator<Item = KeyPart<'_>> {
     std::iter::from_fn(move || {
         let (tag, rest) = key.split_first()?;
         let (part, rest) = match *tag {
-            NULL => (KeyPart::Null, rest),
+            NULL | OTHER => (KeyPart::Null, rest),
             FALSE | TRUE => (KeyPart::Bool(*tag == TRUE), rest),
             NUMBER => number_part(rest),
             _ => text_part(rest),

@@ -5,7 +5,7 @@ use super::ndjson::replaces;
 use super::text::{json_value, number};
 use crate::aggregate::{Raw, Value};
 use crate::engine::pane::{Events, Pane};
-use crate::event::key::{KeyPart, parts};
+use crate::event::key::{KeyPart, is_other, parts};
 use crate::time::Timestamp;
 use std::io::Write;
 
@@ -35,6 +35,9 @@ pub fn header(shape: &RowShape) -> Vec<&str> {
     }
     if shape.has_unbounded {
         names.extend(["seq", "partial", "first_time", "last_time"]);
+    }
+    if shape.has_other {
+        names.push("other");
     }
     names
 }
@@ -93,6 +96,12 @@ pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
             _ => cells.null(),
         }
         times(shape, pane.events.map(|_| bounds), cells);
+    }
+    if shape.has_other {
+        match is_other(pane.key) {
+            true => cells.plain(false, |out| out.extend_from_slice(b"true")),
+            false => cells.null(),
+        }
     }
 }
 

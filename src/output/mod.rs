@@ -44,6 +44,8 @@ pub struct RowShape {
     pub time_style: TimeStyle,
     /// Whether rows can replace others (sessions).
     pub has_replaces: bool,
+    /// Whether a row may stand for keys beyond a limit.
+    pub has_other: bool,
     /// Whether any window has bounds.
     pub has_bounds: bool,
     /// Whether any has none (count, global).
@@ -62,7 +64,7 @@ pub struct TextCare {
 }
 
 /// Names of columns that every row has, or may have; no key or aggregate can be called so.
-pub const RESERVED: [&str; 10] = [
+pub const RESERVED: [&str; 11] = [
     "window",
     "window_start",
     "window_end",
@@ -73,6 +75,7 @@ pub const RESERVED: [&str; 10] = [
     "partial",
     "first_time",
     "last_time",
+    "other",
 ];
 
 /// Writes panes in some format.

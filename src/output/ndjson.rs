@@ -3,7 +3,7 @@
 use super::text::{json_key_part, json_string, json_time, json_value};
 use super::{Encoder, RowShape};
 use crate::engine::pane::{Events, Pane};
-use crate::event::key::parts;
+use crate::event::key::{is_other, parts};
 use crate::window::Window;
 use std::io::Write;
 
@@ -81,6 +81,9 @@ impl Encoder for Ndjson {
                 let _ = write!(out, ",\"seq\":{seq}");
             }
             out.extend_from_slice(if is_partial { b",\"partial\":true" } else { b"" });
+        }
+        if is_other(pane.key) {
+            out.extend_from_slice(b",\"other\":true");
         }
         out.extend_from_slice(b"}\n");
     }

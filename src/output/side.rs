@@ -64,6 +64,11 @@ impl Output {
         Output { encoder, rows, stderr, late, bad, time_style, windows, voice, sources }
     }
 
+    /// The name of an input.
+    pub fn source_name(&self, source: u32) -> &str {
+        self.sources.get(source as usize).map_or("", String::as_str)
+    }
+
     /// A line for people, unless it matters too little to those who asked.
     pub fn say(&mut self, severity: Severity, text: &str) {
         let Voice { least, paint } = self.voice;
@@ -185,12 +190,14 @@ impl Output {
 }
 
 /// What is counted for each of several windows, too.
-fn per_window(counters: &Counters) -> [(&'static str, u64); 9] {
+fn per_window(counters: &Counters) -> [(&'static str, u64); 11] {
     [
         ("added", counters.added),
         ("late_drops", counters.late_drops),
         ("unwindowed", counters.unwindowed),
         ("late_refused", counters.late_refused),
+        ("key_drops", counters.key_drops),
+        ("folded", counters.folded),
         ("panes", counters.panes),
         ("on_time", counters.on_time),
         ("late", counters.late),

@@ -422,6 +422,15 @@ impl Run {
                     Stop::Strict => (Exit::Failure, "stopped at the first bad record (--strict)"),
                     Stop::MaxBad => (Exit::CheckFailed, "stopped: more bad records than --max-bad allows"),
                     Stop::MaxLate => (Exit::CheckFailed, "stopped: more late drops than --max-late allows"),
+                    Stop::KeyLimit { source, line } => {
+                        let name = self.output.source_name(source);
+                        let why = format!(
+                            "stopped at line {line} of {name}: its key is one more than --key-limit allows (raise it, or \
+                             fold or drop such keys with --on-key-limit other or drop)"
+                        );
+                        self.say_stopped(&why);
+                        return Exit::Failure;
+                    }
                 };
                 self.say_stopped(why);
                 exit

@@ -30,6 +30,8 @@ pub fn paragraph(counters: &Counters, took: Duration) -> String {
                 (counters.added, "in windows", "in windows"),
                 (counters.late_drops, "dropped as too late", "dropped as too late"),
                 (counters.unwindowed, "between windows", "between windows"),
+                (counters.key_drops, "dropped for its key", "dropped for their keys"),
+                (counters.folded, "folded into others", "folded into others"),
                 (counters.late_refused, "refused by a window that was gone", "refused by windows that were gone"),
             ],
         ),
