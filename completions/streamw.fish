@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= t/time= time-format= timezone= year= k/key= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= config= print-config h/help V/version
+    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= config= print-config h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -44,6 +44,10 @@ complete -c streamw -n "__fish_streamw_needs_command" -l time-format -d 'How the
 complete -c streamw -n "__fish_streamw_needs_command" -l timezone -d 'IANA time zone of times without an offset, of windows and of printed times' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l year -d 'Year of the first record, for a --time-format without a year, such as %b %e %H:%M:%S' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s k -l key -d 'Grouping key, repeatable for a composite key' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l key-limit -d 'Most keys with state, for each -w' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l on-key-limit -d 'What becomes of an event whose key is one too many' -r -f -a "fail\t'the run stops (exit 1)'
+other\t'all such are folded into one row, marked "other", whose keys are null'
+drop\t'it is dropped and counted'"
 complete -c streamw -n "__fish_streamw_needs_command" -l dedup -d 'Field whose value tells duplicates: an event with one that was seen before is none' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l dedup-within -d 'The most event time between duplicates [default: any, until the first one\'s windows are gone]' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s a -l agg -d 'Aggregate, repeatable [default: count]' -r

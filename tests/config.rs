@@ -189,15 +189,32 @@ fn every_flag_that_takes_a_value_comes_back_from_print_config() {
         else {
             continue;
         };
-        let values =
-            ["1m", "1", "ndjson", "rfc3339", "UTC", "2026", "window", "auto", "1x", "%Y", "discarding", "final"];
+        let values = [
+            "1m",
+            "1",
+            "ndjson",
+            "rfc3339",
+            "UTC",
+            "2026",
+            "window",
+            "auto",
+            "1x",
+            "%Y",
+            "discarding",
+            "final",
+            "drop",
+        ];
         let output = values.map(|value| {
             let argument = match argument.get_action() {
                 clap::ArgAction::SetTrue => format!("--{long}"),
                 _ => format!("--{long}={value}"),
             };
-            // --dedup-within is no use without --dedup.
-            let needed = if long == "dedup-within" { "--dedup id" } else { "" };
+            // Some flags are of no use without another.
+            let needed = match long {
+                "dedup-within" => "--dedup id",
+                "on-key-limit" => "--key-limit 5 -k id",
+                _ => "",
+            };
             Streamw::new().arg(argument).args(needed).args("--print-config").run()
         });
         let Some(good) = output.iter().find(|output| output.status == 0) else {
