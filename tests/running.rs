@@ -301,3 +301,15 @@ fn key_limit_is_one_for_each_window() {
     assert_eq!(rows[0], "window_start,window_end,k,id,count,pane,revision,other");
     assert_eq!((rows[1], rows[3]), ("0,30,a,,2,on_time,0,", "0,30,,,2,on_time,0,true"));
 }
+
+#[test]
+fn key_limit_and_dedup_bound_what_is_kept() {
+    let peak = |flags: &str, count: u64| {
+        let input: String = (0..count).map(|i| format!("{{\"ts\":{},\"k\":{i},\"id\":{i}}}\n", i / 100)).collect();
+        run(flags, input).summary()["peak_state_bytes"].as_u64().expect("a number")
+    };
+    for flags in ["-w 1d -k k --key-limit 20 --on-key-limit other", "-w 10s --dedup id", "-w session:3s --dedup id"] {
+        let (few, many) = (peak(flags, 5_000), peak(flags, 50_000));
+        assert!(many < few * 3 / 2, "{flags}: {few}, then {many} bytes");
+    }
+}
