@@ -1,6 +1,6 @@
-//! `min`, `max` and `range` of numbers.
+//! The extent of any numbers.
 
-use super::{Accumulate, Function, Operand, Parameter, Sample, Value};
+use super::Value;
 use crate::event::number::Number;
 use std::cmp::Ordering;
 
@@ -31,7 +31,25 @@ fn extend(kept: &mut Number, candidate: &Number, beyond: Ordering) {
 }
 
 impl Extent {
-    #[inline]
+    /// From the smallest to the largest; `pointed` as if any number between was.
+    pub fn of(min: Number, max: Number, pointed: bool) -> Extent {
+        Extent { bounds: Some(Bounds { min, max }), pointed }
+    }
+
+    /// Adds a number.
+    pub fn add(&mut self, number: &Number) {
+        self.pointed |= number.is_pointed();
+        self.include(number, number);
+    }
+
+    /// Adds the numbers of `other`.
+    pub fn merge(&mut self, other: &Extent) {
+        self.pointed |= other.pointed;
+        if let Some(Bounds { min, max }) = &other.bounds {
+            self.include(min, max);
+        }
+    }
+
     fn include(&mut self, low: &Number, high: &Number) {
         match &mut self.bounds {
             None => self.bounds = Some(Bounds { min: low.clone(), max: high.clone() }),
@@ -42,48 +60,19 @@ impl Extent {
         }
     }
 
-    fn range(&self) -> Value<'_> {
+    /// The smallest.
+    pub fn min(&self) -> Value<'static> {
+        self.bounds.as_ref().map_or(Value::Null, |bounds| Value::of_number(&bounds.min))
+    }
+
+    /// The largest.
+    pub fn max(&self) -> Value<'static> {
+        self.bounds.as_ref().map_or(Value::Null, |bounds| Value::of_number(&bounds.max))
+    }
+
+    /// Largest minus smallest.
+    pub fn range(&self) -> Value<'static> {
         let Some(Bounds { min, max }) = &self.bounds else { return Value::Null };
         Value::difference(max, min, self.pointed)
-    }
-}
-
-impl Accumulate for Extent {
-    const FUNCTIONS: &'static [Function<Self>] = &[
-        Function {
-            name: "min",
-            operand: Operand::Number,
-            parameter: Parameter::None,
-            summary: "the smallest",
-            result: |extent, _| extent.bounds.as_ref().map_or(Value::Null, |bounds| Value::of_number(&bounds.min)),
-        },
-        Function {
-            name: "max",
-            operand: Operand::Number,
-            parameter: Parameter::None,
-            summary: "the largest",
-            result: |extent, _| extent.bounds.as_ref().map_or(Value::Null, |bounds| Value::of_number(&bounds.max)),
-        },
-        Function {
-            name: "range",
-            operand: Operand::Number,
-            parameter: Parameter::None,
-            summary: "largest minus smallest",
-            result: |extent, _| extent.range(),
-        },
-    ];
-
-    #[inline]
-    fn add(&mut self, sample: &Sample<'_>) {
-        let Some(number) = sample.number() else { return };
-        self.pointed |= number.is_pointed();
-        self.include(number, number);
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.pointed |= other.pointed;
-        if let Some(Bounds { min, max }) = &other.bounds {
-            self.include(min, max);
-        }
     }
 }

@@ -11,6 +11,7 @@ mod count;
 mod distinct;
 mod extent;
 mod moments;
+mod numbers;
 mod order;
 pub mod plan;
 mod quantile;
@@ -280,8 +281,7 @@ const fn listed<A, const N: usize>(functions: &'static [Function<A>]) -> [Listed
 
 aggregates! {
     Count: count::Count,
-    Sum: sum::Sum,
-    Extent: extent::Extent,
+    Numbers: numbers::Numbers,
     First: order::First,
     Last: order::Last,
     Course: order::Course,

@@ -105,7 +105,7 @@ pub struct Column {
     argument: Argument,
 }
 
-/// The accumulators of a row, and the columns made of them. `sum` and `avg` of one field share an accumulator.
+/// The accumulators of a row, and the columns made of them. `sum` and `max` of one field share an accumulator.
 #[derive(Clone, Debug, Default)]
 pub struct AggregatePlan {
     slots: Vec<Slot>,
@@ -237,7 +237,7 @@ mod tests {
             .map(|text| AggregateSpec::parse(text).expect(text))
             .collect();
         let (plan, fields) = AggregatePlan::new(&specs);
-        assert_eq!(plan.width(), 5);
+        assert_eq!(plan.width(), 4);
         assert_eq!(fields.len(), 2);
         assert_eq!(plan.columns.len(), specs.len());
     }

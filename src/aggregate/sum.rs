@@ -1,12 +1,12 @@
-//! `sum` and `avg`: exact for exact numbers, whatever their order (N1).
+//! The sum of any numbers: exact for exact ones, whatever their order (N1).
 //!
 //! Exact numbers are added as integers at the largest scale seen. Where 128 bits do not hold the
 //! sum, what has been added so far moves into a big integer and the addition starts afresh; it is
 //! never turned into a float. `f64` values are added beside, with Neumaier's compensation
 //! (A. Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", 1974).
 
-use super::{Accumulate, Function, Operand, Parameter, Sample, Value};
-use crate::event::number::{Number, pow10, ratio, ratio_big};
+use super::Value;
+use crate::event::number::{Number, pow10, ratio_big, ratio_of};
 use num_bigint::BigInt;
 
 /// The sum and count of numbers.
@@ -51,7 +51,36 @@ impl Compensated {
 }
 
 impl Sum {
-    #[inline]
+    /// The sum of so many exact numbers.
+    pub fn of(mantissa: i128, scale: u8, count: u64, pointed: bool) -> Sum {
+        Sum { mantissa, rare: None, count, scale, pointed }
+    }
+
+    /// Adds a number.
+    pub fn add(&mut self, number: &Number) {
+        self.count += 1;
+        self.pointed |= number.is_pointed();
+        match number {
+            Number::Small { mantissa, scale, .. } => self.add_exact(i128::from(*mantissa), *scale),
+            Number::Wide(wide) => self.add_exact(wide.mantissa, wide.scale),
+            Number::Float(value) => self.add_float(*value),
+        }
+    }
+
+    /// Adds the numbers of `other`, the later piece.
+    pub fn merge(&mut self, other: &Sum) {
+        self.count += other.count;
+        self.pointed |= other.pointed;
+        self.add_exact(other.mantissa, other.scale);
+        if let Some(rare) = &other.rare {
+            self.spill(&rare.overflow, rare.overflow_scale);
+            if let Some(floats) = rare.floats {
+                self.add_float(floats.sum);
+                self.add_float(floats.error);
+            }
+        }
+    }
+
     fn add_exact(&mut self, mantissa: i128, scale: u8) {
         let aligned = if scale == self.scale {
             self.mantissa.checked_add(mantissa)
@@ -105,14 +134,12 @@ impl Sum {
     fn exact_over(&self, divisor: u64) -> f64 {
         match self.overflowed() {
             Some((mantissa, scale)) => ratio_big(&mantissa, &(BigInt::from(divisor) * pow10(scale))),
-            None => match pow10(self.scale).checked_mul(i128::from(divisor)) {
-                Some(denominator) => ratio(self.mantissa, denominator),
-                None => ratio_big(&self.mantissa.into(), &(BigInt::from(divisor) * pow10(self.scale))),
-            },
+            None => ratio_of(self.mantissa, self.scale, divisor),
         }
     }
 
-    fn sum(&self) -> Value<'_> {
+    /// Their sum.
+    pub fn sum(&self) -> Value<'static> {
         let pointed = self.pointed;
         match (self.count, self.floats(), self.overflowed()) {
             (0, ..) => Value::Null,
@@ -125,7 +152,8 @@ impl Sum {
         }
     }
 
-    fn avg(&self) -> Value<'_> {
+    /// Their mean.
+    pub fn avg(&self) -> Value<'static> {
         match (self.count, self.floats()) {
             (0, _) => Value::Null,
             (count, Some(floats)) => Value::float((self.exact_over(1) + floats) / count as f64),
@@ -134,57 +162,14 @@ impl Sum {
     }
 }
 
-impl Accumulate for Sum {
-    const FUNCTIONS: &'static [Function<Self>] = &[
-        Function {
-            name: "sum",
-            operand: Operand::Number,
-            parameter: Parameter::None,
-            summary: "their sum, exact for decimals",
-            result: |sum, _| sum.sum(),
-        },
-        Function {
-            name: "avg",
-            operand: Operand::Number,
-            parameter: Parameter::None,
-            summary: "their mean",
-            result: |sum, _| sum.avg(),
-        },
-    ];
-
-    #[inline]
-    fn add(&mut self, sample: &Sample<'_>) {
-        let Some(number) = sample.number() else { return };
-        self.count += 1;
-        self.pointed |= number.is_pointed();
-        match number {
-            Number::Small { mantissa, scale, .. } => self.add_exact(i128::from(*mantissa), *scale),
-            Number::Wide(wide) => self.add_exact(wide.mantissa, wide.scale),
-            Number::Float(value) => self.add_float(*value),
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.count += other.count;
-        self.pointed |= other.pointed;
-        self.add_exact(other.mantissa, other.scale);
-        if let Some(rare) = &other.rare {
-            self.spill(&rare.overflow, rare.overflow_scale);
-            if let Some(floats) = rare.floats {
-                self.add_float(floats.sum);
-                self.add_float(floats.error);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::tests::fed;
     use super::*;
 
     fn sum_of(text: &str) -> Sum {
-        fed(text)
+        let mut sum = Sum::default();
+        text.split(' ').filter_map(|word| Number::parse(word.as_bytes())).for_each(|number| sum.add(&number));
+        sum
     }
 
     #[test]

@@ -76,6 +76,15 @@ impl Number {
         Number::parse(text.get(start..end)?)
     }
 
+    /// `mantissa / 10^scale`, trailing zeros or not.
+    pub fn small(mut mantissa: i64, mut scale: u8, pointed: bool) -> Number {
+        while scale > 0 && mantissa % 10 == 0 {
+            mantissa /= 10;
+            scale -= 1;
+        }
+        Number::Small { mantissa, scale, pointed }
+    }
+
     fn exact_of(mantissa: i128, scale: u8, pointed: bool) -> Number {
         match i64::try_from(mantissa) {
             Ok(mantissa) => Number::Small { mantissa, scale, pointed },
@@ -340,6 +349,14 @@ pub fn ratio(numerator: i128, denominator: i128) -> f64 {
         return numerator as f64 / denominator as f64;
     }
     ratio_big(&BigInt::from(numerator), &BigInt::from(denominator))
+}
+
+/// `mantissa / 10^scale / divisor`, rounded once.
+pub fn ratio_of(mantissa: i128, scale: u8, divisor: u64) -> f64 {
+    match pow10(scale).checked_mul(i128::from(divisor)) {
+        Some(denominator) => ratio(mantissa, denominator),
+        None => ratio_big(&mantissa.into(), &(BigInt::from(divisor) * pow10(scale))),
+    }
 }
 
 /// As [`ratio`], for integers of any size.
