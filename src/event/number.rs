@@ -64,16 +64,12 @@ impl Number {
         parse_plain(text).or_else(|| parse_general(text))
     }
 
-    /// As [`Number::parse`], for what stands between two places of some text.
-    #[inline]
-    pub fn parse_within(text: &[u8], start: usize, end: usize) -> Option<Number> {
-        if let Some(before) = end.checked_sub(8)
-            && let Some(window) = text.get(before..end).and_then(|window| window.first_chunk())
-            && let Some(number) = parse_short(window, end - start)
-        {
-            return Some(number);
-        }
-        Number::parse(text.get(start..end)?)
+    /// As [`Number::parse`] for the commonest shape, without a loop: `-?digits[.digits]` of at most 8 bytes at a
+    /// place in some text. `None` for any other, which may be a number all the same.
+    #[inline(always)]
+    pub fn parse_short(text: &[u8], start: usize, length: usize) -> Option<Number> {
+        let before = (start + length).checked_sub(8)?;
+        parse_short(text.get(before..)?.first_chunk()?, length)
     }
 
     /// `mantissa / 10^scale`, trailing zeros or not.
@@ -163,9 +159,8 @@ fn compare_scaled(a: i128, s: u8, b: i128, t: u8) -> Ordering {
     })
 }
 
-/// The commonest shape without a loop: `-?digits[.digits]` of at most 8 bytes, the last of the window. `None`
-/// for any other, which may be a number all the same.
-#[inline]
+/// As [`Number::parse_short`], for the last bytes of the window.
+#[inline(always)]
 fn parse_short(window: &[u8; 8], length: usize) -> Option<Number> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGHEST_BITS: u64 = ONES << 7;
@@ -541,11 +536,11 @@ mod tests {
             if round % 5 == 0 && start < end {
                 text[start] = b'-';
             }
-            let expected = Number::parse(&text[start..end]).map(|number| format!("{number:?}"));
-            let found = Number::parse_within(&text, start, end).map(|number| format!("{number:?}"));
-            assert_eq!(found, expected, "{:?}", String::from_utf8_lossy(&text[start..end]));
-            let window = text[end - 8..].first_chunk().expect("eight");
-            short += usize::from(parse_short(window, end - start).is_some());
+            let Some(found) = Number::parse_short(&text, start, end - start) else { continue };
+            let expected = Number::parse(&text[start..end]);
+            let shown = String::from_utf8_lossy(&text[start..end]);
+            assert_eq!(Some(format!("{found:?}")), expected.map(|number| format!("{number:?}")), "{shown:?}");
+            short += 1;
         }
         assert!(short > 100_000, "{short}");
     }

@@ -220,6 +220,15 @@ fn slice<'a>(bytes: &'a [u8], unescaped: &'a [u8], span: TextSpan) -> &'a [u8] {
 #[inline]
 fn push_value(batch: &mut EventBatch, projection: &Projection, index: usize, found: Found) -> Result<(), Refusal> {
     let wanted = &projection.values[index];
+    // As most values are: a short number, of which nothing but that is wanted.
+    if let Found::Number(span) | Found::Cell(span) = found
+        && wanted.as_number
+        && !wanted.as_value
+        && let Some(number) = Number::parse_short(&batch.bytes, span.start as usize, span.len as usize)
+    {
+        batch.numbers[index].push(Some(number));
+        return Ok(());
+    }
     let is_null = match found {
         Found::Missing | Found::Null => true,
         Found::Cell(span) => span.len == 0,
@@ -239,14 +248,7 @@ fn push_value(batch: &mut EventBatch, projection: &Projection, index: usize, fou
 #[inline]
 fn read_number(batch: &EventBatch, found: Found, name: &str) -> Result<Number, Refusal> {
     let number = match found {
-        Found::Number(span) | Found::Text(span) | Found::Cell(span) => {
-            let (start, end) = (span.start as usize, span.start as usize + span.len as usize);
-            if end <= batch.bytes.len() {
-                Number::parse_within(&batch.bytes, start, end)
-            } else {
-                Number::parse(batch.text(span))
-            }
-        }
+        Found::Number(span) | Found::Text(span) | Found::Cell(span) => Number::parse(batch.text(span)),
         Found::Escaped(span) => json::unescape(batch.text(span)).and_then(|text| Number::parse(text.as_bytes())),
         Found::Missing | Found::Null | Found::Bool(..) | Found::Container(_) => None,
     };
