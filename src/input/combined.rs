@@ -110,6 +110,9 @@ fn split(line: &[u8]) -> Result<[Part; FIELDS.len()], &'static str> {
     parts[3] = (time, time_end);
     parts[4] = quoted(line, time_end + 1).ok_or("the request in quotes")?;
     [parts[5], parts[6], parts[7]] = request(line, parts[4]);
+    if line.get(parts[4].1 + 1) != Some(&b' ') {
+        return Err("the status");
+    }
     let status = parts[4].1 + 2;
     parts[8] = word(status).filter(|(from, to)| from < to).ok_or("the status")?;
     let bytes = parts[8].1 + 1;
@@ -237,6 +240,7 @@ mod tests {
             ("1.2.3.4 - - [17/May/2015", "the time in brackets"),
             (r#"1.2.3.4 - - [t] "GET /"#, "the request in quotes"),
             (r#"1.2.3.4 - - [t] "GET / HTTP/1.1""#, "the status"),
+            (r#"1.2.3.4 - - [t] "GET / HTTP/1.1"x200 5"#, "the status"),
             (r#"1.2.3.4 - - [t] "GET / HTTP/1.1" 200 "#, "the number of bytes"),
             (r#"1.2.3.4 - - [t] "GET / HTTP/1.1" 200 5 "http://x/" "Agent"#, "the user agent in quotes"),
             (r#"1.2.3.4 - - [t] "GET / HTTP/1.1" 200 5 "x\"#, "the referer in quotes"),
