@@ -209,9 +209,9 @@ fn parse_length(text: &str) -> Result<Length, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (count, unit) = text.split_at(unit_at);
     let calendar = match unit.trim() {
-        "w" | "week" | "weeks" => Some((1, Length::Weeks as fn(i64) -> Length)),
+        "w" | "wk" | "wks" | "week" | "weeks" => Some((1, Length::Weeks as fn(i64) -> Length)),
         "mo" => Some((1, Length::Months as fn(i64) -> Length)),
-        "y" | "year" | "years" => Some((12, Length::Months as fn(i64) -> Length)),
+        "y" | "yr" | "yrs" | "year" | "years" => Some((12, Length::Months as fn(i64) -> Length)),
         _ => None,
     };
     if let Some((factor, length)) = calendar
@@ -266,7 +266,7 @@ fn parse_signed(text: &str) -> Result<(i64, u128), String> {
                     "\"{text}\": M is ambiguous; use m for minutes, mo for calendar months (in -w only)"
                 ));
             }
-            "mo" | "month" | "months" | "y" | "year" | "years" => {
+            "mo" | "month" | "months" | "y" | "yr" | "yrs" | "year" | "years" => {
                 return Err(format!(
                     "\"{text}\": a {word} is no fixed length of time; use days (mo and y stand alone and in -w only)"
                 ));
@@ -274,9 +274,20 @@ fn parse_signed(text: &str) -> Result<(i64, u128), String> {
             _ => {}
         }
     }
+    if lacks_a_unit(magnitude) {
+        return Err(format!("\"{text}\" is no duration (a unit is missing); examples: 90s, 1h 30m, 250ms"));
+    }
     let duration = humantime::parse_duration(magnitude)
         .map_err(|error| format!("\"{text}\" is no duration ({error}); examples: 90s, 1h 30m, 250ms"))?;
     Ok((sign, duration.as_nanos()))
+}
+
+/// Whether blanks stand inside a number: humantime would take `1 5s` for 15 seconds.
+fn lacks_a_unit(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_digit() || c == '.';
+    let mut words = text.split_whitespace().peekable();
+    std::iter::from_fn(|| Some((words.next()?, words.peek().copied())))
+        .any(|(word, next)| word.ends_with(is_part) && next.is_some_and(|next| next.starts_with(is_part)))
 }
 
 #[cfg(test)]
@@ -312,6 +323,8 @@ mod tests {
             ("1w", 0, 0, (-3 * DAY, 4 * DAY)),
             ("2w", 0, 0, (-3 * DAY, 11 * DAY)),
             ("1w", DAY, 0, (-2 * DAY, 5 * DAY)),
+            ("1 wk", 0, 0, (-3 * DAY, 4 * DAY)),
+            ("1yr", 0, 400 * DAY, (365 * DAY, 730 * DAY)),
             ("1mo", 0, 31 * DAY, (31 * DAY, 59 * DAY)),
             ("1y", 0, 400 * DAY, (365 * DAY, 730 * DAY)),
         ] {
@@ -327,6 +340,9 @@ mod tests {
             ("1M", 0, "m for minutes"),
             ("1month", 0, "no fixed length"),
             ("1y 2d", 0, "no fixed length"),
+            ("2yrs 1d", 0, "no fixed length"),
+            ("1 5s", 0, "a unit is missing"),
+            ("1h 1. 5s", 0, "a unit is missing"),
             ("sliding:10m", 0, "sliding:10m/1m"),
             ("10m/", 0, "no duration"),
             ("1mo/1d", 0, "months and years"),
