@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod early;
 mod formats;
+mod fuzz;
 mod generated;
 mod golden;
 mod history;
