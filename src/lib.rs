@@ -44,6 +44,7 @@ pub mod metrics;
 pub mod output;
 pub mod progress;
 pub mod run;
+pub mod state;
 pub mod suggest;
 pub mod time;
 pub mod window;

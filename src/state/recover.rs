@@ -1,0 +1,219 @@
+//! Which checkpoint a medium holds: nothing is believed that its head does not vouch for.
+
+use super::chunk;
+use super::head::{Head, NoHead};
+use super::index::Index;
+use super::medium::{Fault, Key, Medium};
+use super::record::Record;
+use super::store::slot;
+use super::stream::{Found, Stream};
+
+/// The newest whole checkpoint.
+pub(super) struct Newest {
+    pub head: Head,
+    pub index: Index,
+    pub payload: Vec<u8>,
+    /// What is wrong, if this is not known to be the checkpoint that was written last.
+    pub fallback: Option<String>,
+    /// The first chunk that a head needs.
+    pub kept_from: u64,
+}
+
+/// What one of the two heads vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// The number of the checkpoint, if its head is legible.
+    pub epoch: Option<u64>,
+    /// Its pieces.
+    pub pieces: u64,
+    /// The chunks of its log.
+    pub chunks: u64,
+    /// What is wrong with it.
+    pub wrong: Option<String>,
+}
+
+/// Finds the newest whole checkpoint; `None` if there never was one. Writes nothing.
+///
+/// # Errors
+/// There have been checkpoints and neither of the two newest is whole; a newer format; the medium failed.
+pub(super) fn newest(medium: &mut dyn Medium) -> Result<Option<Newest>, Fault> {
+    let marked = medium.marked()?;
+    let Heads { found, mut wrong } = Heads::read(medium)?;
+    for head in &found {
+        if found[0].epoch - head.epoch > 1 {
+            wrong.push(format!("there is no checkpoint {}", found[0].epoch - 1));
+            break;
+        }
+        match Whole::read(medium, head) {
+            Ok(Whole { index, payload }) => {
+                let fallback = believe(head, marked, wrong)?;
+                let older = found.iter().find(|older| older.epoch + 1 == head.epoch);
+                let kept_from = older.map_or(head.tail, |older| older.tail.min(head.tail));
+                return Ok(Some(Newest { head: *head, index, payload, fallback, kept_from }));
+            }
+            Err(Fault::Damaged(what)) => wrong.push(format!("checkpoint {}: {what}", head.epoch)),
+            Err(fault) => return Err(fault),
+        }
+    }
+    match (wrong.is_empty(), marked) {
+        (true, None) => Ok(None),
+        (true, Some(epoch)) => Err(Fault::Damaged(format!("checkpoint {epoch} is gone, and so is the one before it"))),
+        (false, _) => Err(Fault::Damaged(wrong.join("; "))),
+    }
+}
+
+/// Whether a whole checkpoint may be gone on from, and what is to be said about it. The medium may have lost the
+/// newest checkpoint, which is said; one that has lost more is not trusted at all.
+fn believe(head: &Head, marked: Option<u64>, mut wrong: Vec<String>) -> Result<Option<String>, Fault> {
+    if let Some(marked) = marked.filter(|marked| head.epoch < *marked) {
+        if head.epoch + 1 < marked {
+            return Err(Fault::Damaged(format!("checkpoint {marked} is gone, and so is the one before it")));
+        }
+        if wrong.is_empty() {
+            wrong.push(format!("checkpoint {marked} is gone"));
+        }
+    }
+    Ok((!wrong.is_empty()).then(|| wrong.join("; ")))
+}
+
+/// Reads everything that the heads vouch for and says what is wrong with it, the newest first.
+///
+/// # Errors
+/// A newer format; the medium failed.
+pub(super) fn examine(medium: &mut dyn Medium) -> Result<Vec<Examined>, Fault> {
+    let heads = Heads::read(medium)?;
+    let mut all = Vec::new();
+    for head in &heads.found {
+        let wrong = match Whole::read(medium, head) {
+            Ok(_) => None,
+            Err(Fault::Damaged(what)) => Some(what),
+            Err(fault) => return Err(fault),
+        };
+        let (pieces, chunks) = (head.pieces, head.next - head.tail);
+        all.push(Examined { epoch: Some(head.epoch), pieces, chunks, wrong });
+    }
+    let illegible = heads.wrong.into_iter();
+    all.extend(illegible.map(|what| Examined { epoch: None, pieces: 0, chunks: 0, wrong: Some(what) }));
+    Ok(all)
+}
+
+/// The heads that are there.
+struct Heads {
+    /// Those that are legible, the newest first.
+    found: Vec<Head>,
+    /// What is wrong with others.
+    wrong: Vec<String>,
+}
+
+impl Heads {
+    fn read(medium: &mut dyn Medium) -> Result<Heads, Fault> {
+        let mut heads = Heads { found: Vec::new(), wrong: Vec::new() };
+        let mut value = Vec::new();
+        for parity in [0, 1] {
+            if !medium.get(Key::Head(parity), &mut value)? {
+                continue;
+            }
+            match Head::decode(&value) {
+                Ok(head) if slot(head.epoch) == Key::Head(parity) => heads.found.push(head),
+                Ok(_) => heads.wrong.push("the head of a checkpoint is in the place of another".to_owned()),
+                Err(NoHead::Damaged) => heads.wrong.push("the head of a checkpoint is illegible".to_owned()),
+                Err(NoHead::Newer(format)) => return Err(Fault::Newer(format)),
+            }
+        }
+        heads.found.sort_by_key(|head| std::cmp::Reverse(head.epoch));
+        Ok(heads)
+    }
+}
+
+/// A log that has been read and is what its head vouches for.
+struct Whole {
+    index: Index,
+    payload: Vec<u8>,
+}
+
+impl Whole {
+    fn read(medium: &mut dyn Medium, head: &Head) -> Result<Whole, Fault> {
+        let mut index = Index::new(head.tail);
+        let mut payload = None;
+        read_log(medium, head, &mut |item| {
+            match item {
+                Item::ChunkStart => index.begin_chunk(),
+                Item::ChunkEnd(value) => index.end_chunk(value.len(), chunk::digest(value)),
+                Item::Record(Found { record, chunk, encoded }) => {
+                    if let Record::Payload(epoch, bytes) = record
+                        && epoch == head.epoch
+                    {
+                        payload = Some(bytes.to_vec());
+                    }
+                    index.apply(&record, chunk, encoded.len());
+                }
+            }
+            Ok(())
+        })?;
+        if index.digest() != head.digest {
+            return Err(Fault::Damaged("the log does not match its digest".to_owned()));
+        }
+        match payload {
+            Some(payload) if index.pieces() == head.pieces => Ok(Whole { index, payload }),
+            _ => Err(Fault::Damaged("the log does not match its head".to_owned())),
+        }
+    }
+}
+
+/// What is met on the way through a log.
+pub(super) enum Item<'a> {
+    /// A chunk begins.
+    ChunkStart,
+    /// A record ends.
+    Record(Found<'a>),
+    /// The chunk has been read.
+    ChunkEnd(&'a [u8]),
+}
+
+/// Reads the chunks that a head names, in order.
+///
+/// # Errors
+/// One is missing or damaged, or what `each` says.
+pub(super) fn read_log(
+    medium: &mut dyn Medium,
+    head: &Head,
+    each: &mut dyn FnMut(Item<'_>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut stream = Stream::default();
+    let mut value = Vec::new();
+    for number in head.tail..head.next {
+        each(Item::ChunkStart)?;
+        let epoch = read_chunk(medium, number, &mut value, &mut stream, &mut |found| each(Item::Record(found)))?;
+        if epoch > head.epoch {
+            return Err(bad_chunk(number, "belongs to a later checkpoint"));
+        }
+        each(Item::ChunkEnd(&value))?;
+    }
+    match stream.open_since() {
+        None => Ok(()),
+        Some(number) => Err(bad_chunk(number, "begins a record that never ends")),
+    }
+}
+
+/// Reads one chunk into `value` and gives the records that end in it to `each`. Returns its epoch.
+///
+/// # Errors
+/// It is missing or damaged, or what `each` says.
+pub(super) fn read_chunk(
+    medium: &mut dyn Medium,
+    number: u64,
+    value: &mut Vec<u8>,
+    stream: &mut Stream,
+    each: &mut dyn FnMut(Found<'_>) -> Result<(), Fault>,
+) -> Result<u64, Fault> {
+    if !medium.get(Key::Chunk(number), value)? {
+        return Err(bad_chunk(number, "is missing"));
+    }
+    let chunk = chunk::open(value, number).map_err(|what| bad_chunk(number, what))?;
+    stream.read(number, &chunk, each)?;
+    Ok(chunk.epoch)
+}
+
+pub(super) fn bad_chunk(number: u64, what: &str) -> Fault {
+    Fault::Damaged(format!("chunk {number} {what}"))
+}
