@@ -6,10 +6,10 @@
 use crate::model::{Event, Field, Meaning, Nanos, Record, SECOND, json_string, rfc3339};
 
 /// splitmix64: small, and the same everywhere.
-pub struct Rng(u64);
+pub struct Rng(pub u64);
 
 impl Rng {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,15 +18,15 @@ impl Rng {
     }
 
     /// From `least` to `greatest`, both included.
-    fn between(&mut self, least: i128, greatest: i128) -> i128 {
+    pub fn between(&mut self, least: i128, greatest: i128) -> i128 {
         least + i128::from(self.next()) % (greatest - least + 1)
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub fn chance(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.between(0, from.len() as i128 - 1) as usize]
     }
 

@@ -55,10 +55,11 @@ pub(super) fn newest(medium: &mut dyn Medium) -> Result<Option<Newest>, Fault> {
             Err(fault) => return Err(fault),
         }
     }
-    match (wrong.is_empty(), marked) {
-        (true, None) => Ok(None),
-        (true, Some(epoch)) => Err(Fault::Damaged(format!("checkpoint {epoch} is gone, and so is the one before it"))),
-        (false, _) => Err(Fault::Damaged(wrong.join("; "))),
+    match marked {
+        // The first head may be half written, if the power failed then. Nothing had been told to anybody.
+        None if found.is_empty() && wrong.len() <= 1 => Ok(None),
+        Some(epoch) if wrong.is_empty() => Err(gone(epoch)),
+        _ => Err(Fault::Damaged(wrong.join("; "))),
     }
 }
 
@@ -67,13 +68,17 @@ pub(super) fn newest(medium: &mut dyn Medium) -> Result<Option<Newest>, Fault> {
 fn believe(head: &Head, marked: Option<u64>, mut wrong: Vec<String>) -> Result<Option<String>, Fault> {
     if let Some(marked) = marked.filter(|marked| head.epoch < *marked) {
         if head.epoch + 1 < marked {
-            return Err(Fault::Damaged(format!("checkpoint {marked} is gone, and so is the one before it")));
+            return Err(gone(marked));
         }
         if wrong.is_empty() {
             wrong.push(format!("checkpoint {marked} is gone"));
         }
     }
     Ok((!wrong.is_empty()).then(|| wrong.join("; ")))
+}
+
+fn gone(epoch: u64) -> Fault {
+    Fault::Damaged(format!("checkpoint {epoch} is gone, and so is the one before it"))
 }
 
 /// Reads everything that the heads vouch for and says what is wrong with it, the newest first.

@@ -51,6 +51,8 @@ pub struct Store {
     writer: Writer,
     /// Chunks below this are neither in the medium nor needed.
     forgotten: u64,
+    /// Garbage that is always allowed.
+    slack: u64,
     /// Whether what earlier runs left behind has been removed.
     settled: bool,
     /// A call has failed or has not returned.
@@ -86,6 +88,11 @@ impl Store {
         })
     }
 
+    /// Allows another amount of garbage than [`SLACK_BYTES`]; with little, small states are swept too.
+    pub fn with_slack(self, bytes: u64) -> Store {
+        Store { slack: bytes, ..self }
+    }
+
     fn empty(medium: Box<dyn Medium>) -> Store {
         Store {
             medium,
@@ -95,6 +102,7 @@ impl Store {
             fallback: None,
             writer: Writer::default(),
             forgotten: 0,
+            slack: SLACK_BYTES,
             settled: false,
             dead: false,
             scratch: Vec::new(),
@@ -343,7 +351,7 @@ impl Store {
     fn sweep(&mut self) -> Result<(), Fault> {
         let end = self.writer.from.unwrap_or(self.index.next());
         let mut alive = Changes::new();
-        while self.index.tail() < end && self.index.log_bytes() > 2 * self.index.live_bytes() + SLACK_BYTES {
+        while self.index.tail() < end && self.index.log_bytes() > 2 * self.index.live_bytes() + self.slack {
             if self.index.live_in_first() > 0 {
                 alive.clear();
                 self.alive_in(self.index.tail(), &mut alive)?;

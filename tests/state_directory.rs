@@ -1,0 +1,1 @@
+//! The state directory on a real file system.
