@@ -1,1 +1,587 @@
-//! The state directory on a real file system.
+//! The state directory on a real file system: who may use it, calls that fail, damaged files, kills.
+//!
+//! `STREAMW_STATE_RUNS=50` multiplies the runs of the long tests by 50.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use streamw::state::{Calls, Changes, PieceId, StateDir, StateError};
+
+use crate::history::Rng;
+use crate::state_script::{Pieces, SMALL, Script, payload};
+
+/// How often a long test runs.
+fn runs(ordinarily: u64) -> u64 {
+    let times = env::var("STREAMW_STATE_RUNS").ok().and_then(|text| text.parse().ok());
+    ordinarily * times.unwrap_or(1)
+}
+
+/// A path under which there is nothing yet.
+fn fresh(test: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state").join(test);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).expect("a directory for tests");
+    path.join("st")
+}
+
+fn commit(state: &mut StateDir, script: &mut Script) -> Result<u64, StateError> {
+    let step = script.step();
+    for changes in &step.changes {
+        state.append(changes)?;
+    }
+    state.commit::<StateError>(&step.payload, || Ok(()))
+}
+
+/// The state holds the checkpoint that the script is at, all of it and nothing else.
+#[track_caller]
+fn assert_holds(state: &mut StateDir, script: &Script, context: &str) {
+    let epoch = script.epoch.checked_sub(1);
+    assert_eq!(state.epoch(), epoch, "{context}");
+    let mut found = Pieces::new();
+    let each = |id, bytes: &[u8]| match found.insert(id, bytes.to_vec()) {
+        None => Ok(()),
+        Some(_) => Err(format!("{id:?} twice")),
+    };
+    state.visit(each).unwrap_or_else(|error| panic!("{context}: {error}"));
+    assert!(found == script.pieces, "{context}: the pieces of checkpoint {epoch:?} are others");
+    assert_eq!(state.payload(), epoch.map_or(vec![], payload), "{context}");
+}
+
+/// A state with some checkpoints, closed.
+fn some_checkpoints(path: &Path, seed: u64, count: u64) -> Script {
+    let mut state = StateDir::open(path).expect("a new state");
+    let mut script = Script::new(seed, SMALL);
+    for _ in 0..count {
+        commit(&mut state, &mut script).expect("a working disk");
+    }
+    script
+}
+
+/// All files with their content and modes.
+fn everything(path: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+    let mut all = BTreeMap::new();
+    let mut open = vec![path.to_owned()];
+    while let Some(path) = open.pop() {
+        let Ok(found) = path.symlink_metadata() else { continue };
+        let content = if found.is_file() { fs::read(&path).expect("a file") } else { Vec::new() };
+        if found.is_dir() {
+            open.extend(fs::read_dir(&path).expect("a directory").map(|entry| entry.expect("an entry").path()));
+        }
+        all.insert(path, (found.mode(), content));
+    }
+    all
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    for (path, (mode, content)) in everything(from) {
+        let to = to.join(path.strip_prefix(from).expect("below"));
+        if path.is_dir() {
+            fs::create_dir_all(&to).expect("a directory");
+        } else {
+            fs::write(&to, content).expect("a file");
+        }
+        fs::set_permissions(&to, fs::Permissions::from_mode(mode)).expect("our own file");
+    }
+}
+
+#[test]
+fn what_was_committed_is_there_in_the_next_run() {
+    let path = fresh("round_trip");
+    let mut script = Script::new(1, SMALL);
+    for run in 0..5 {
+        let mut state = StateDir::open(&path).expect("a good state");
+        assert_eq!(state.notice(), None);
+        assert_holds(&mut state, &script, &format!("run {run}"));
+        for _ in 0..4 {
+            commit(&mut state, &mut script).expect("a working disk");
+        }
+        let sizes = state.sizes().expect("a working disk");
+        assert_eq!(sizes.pieces, script.pieces.len() as u64);
+        assert!(sizes.live_bytes < sizes.log_bytes && sizes.log_bytes < sizes.directory_bytes, "{sizes:?}");
+        assert!(state.written().is_some());
+    }
+    let examined = StateDir::verify(&path).expect("a good state");
+    assert_eq!(
+        examined.iter().map(|one| (one.epoch, one.wrong.as_deref())).collect::<Vec<_>>(),
+        [(Some(19), None), (Some(18), None)]
+    );
+}
+
+#[test]
+fn the_directory_and_its_files_are_for_the_owner_only_and_no_blob_appears() {
+    let path = fresh("modes");
+    some_checkpoints(&path, 2, 30);
+    drop(StateDir::open(&path).expect("a good state"));
+    for (file, (mode, _)) in everything(&path) {
+        let name = file.strip_prefix(&path).expect("below").display().to_string();
+        // sled makes this one by itself; it stays empty and lies in a directory of the owner's.
+        if name == "sled-1/blobs" {
+            assert_eq!(fs::read_dir(&file).expect("a directory").count(), 0);
+        } else {
+            let expected = if file.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(mode & 0o777, expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn directories_that_cannot_be_ours_are_refused_and_left_alone() {
+    type Prepare = fn(&Path);
+    let cases: &[(&str, Prepare, &str)] = &[
+        ("file", |path| fs::write(path, "x").expect("a file"), "it is not a directory"),
+        (
+            "link",
+            |path| {
+                fs::create_dir(path.with_extension("target")).expect("a directory");
+                symlink(path.with_extension("target"), path).expect("a link");
+            },
+            "it is a symbolic link; name its target, or write it with a slash at the end",
+        ),
+        (
+            "writable",
+            |path| {
+                fs::create_dir(path).expect("a directory");
+                fs::set_permissions(path, fs::Permissions::from_mode(0o770)).expect("our own");
+            },
+            "others may write to it (chmod go-w DIR/)",
+        ),
+        (
+            "foreign",
+            |path| {
+                fs::create_dir(path).expect("a directory");
+                fs::write(path.join("thesis.tex"), "x").expect("a file");
+            },
+            "it holds no state but other files (thesis.tex); name a directory that is new or empty",
+        ),
+    ];
+    for (name, prepare, why) in cases {
+        let path = fresh(&format!("unfit_{name}"));
+        prepare(&path);
+        let before = everything(path.parent().expect("one"));
+        let error = StateDir::open(&path).err().unwrap_or_else(|| panic!("{name} was taken"));
+        let dir = format!("{}/", path.display());
+        let expected = format!("{dir} cannot hold the state: {}", why.replace("DIR/", &dir));
+        assert_eq!(error.to_string(), expected);
+        assert!(everything(path.parent().expect("one")) == before, "{name} was touched");
+    }
+    let path = fresh("unfit_parent").join("deeper");
+    let error = StateDir::open(&path).err().expect("no parent");
+    assert_eq!(error.to_string(), format!("state in {}/: create deeper: No such file or directory", path.display()));
+}
+
+#[test]
+fn another_users_directory_is_refused() {
+    let path = fresh("owner");
+    some_checkpoints(&path, 3, 2);
+    // Only root can give a directory away.
+    if std::os::unix::fs::chown(&path, Some(65_534), None).is_ok() {
+        let error = StateDir::open(&path).err().expect("it is not ours");
+        assert!(error.to_string().ends_with("cannot hold the state: it belongs to another user"), "{error}");
+    }
+}
+
+#[test]
+fn a_link_is_followed_if_its_name_ends_with_a_slash() {
+    let path = fresh("link_with_slash");
+    let target = path.with_extension("target");
+    some_checkpoints(&target, 4, 3);
+    symlink(&target, &path).expect("a link");
+    let state = StateDir::open(&path.join("")).expect("the user named the link");
+    assert_eq!(state.epoch(), Some(2));
+}
+
+#[test]
+fn a_newer_format_is_refused_before_sled_sees_anything() {
+    let path = fresh("newer");
+    some_checkpoints(&path, 5, 2);
+    fs::write(path.join("format"), "streamw state 2\n").expect("our own");
+    let sled = everything(&path.join("sled-1"));
+    let error = StateDir::open(&path).err().expect("unknown");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "state in {}/ has the newer format 2, this streamw reads up to 1 (use the newer streamw, or another --state)",
+            path.display()
+        )
+    );
+    assert!(everything(&path.join("sled-1")) == sled);
+}
+
+#[test]
+fn f12_the_second_run_is_told_which_process_is_the_first() {
+    let path = fresh("in_use");
+    let state = StateDir::open(&path).expect("a new state");
+    for attempt in [StateDir::open(&path).err(), StateDir::open_existing(&path).err(), StateDir::reset(&path).err()] {
+        let expected = format!("state in {}/ is in use by process {}", path.display(), std::process::id());
+        assert_eq!(attempt.expect("it is in use").to_string(), expected);
+    }
+    drop(state);
+    drop(StateDir::open(&path).expect("it is free again"));
+}
+
+#[test]
+fn looking_at_what_is_not_there_makes_nothing() {
+    let path = fresh("missing");
+    for error in [StateDir::open_existing(&path).err(), StateDir::verify(&path).err(), StateDir::reset(&path).err()] {
+        assert_eq!(error.expect("nothing there").to_string(), format!("there is no state in {}/", path.display()));
+        assert!(!path.exists());
+    }
+    fs::create_dir(&path).expect("a directory");
+    assert!(matches!(StateDir::open_existing(&path), Err(StateError::Missing { .. })));
+    assert_eq!(fs::read_dir(&path).expect("a directory").count(), 0);
+}
+
+#[test]
+fn a_reset_removes_what_is_ours_whole_or_damaged_and_nothing_else() {
+    let path = fresh("reset");
+    for damage in [false, true] {
+        some_checkpoints(&path, 6, 3);
+        fs::write(path.join("notes.txt"), "mine").expect("a file");
+        if damage {
+            fs::write(path.join("sled-1/db"), "no database").expect("our own");
+            fs::write(path.join("sled-1/snap.00.generating"), "half").expect("our own");
+            fs::create_dir(path.join("sled-2.new")).expect("our own");
+        }
+        StateDir::reset(&path).expect("free");
+        let left: Vec<PathBuf> = everything(&path).into_keys().collect();
+        assert_eq!(left, [path.clone(), path.join("notes.txt")]);
+        fs::remove_file(path.join("notes.txt")).expect("our own");
+    }
+    assert_eq!(StateDir::open(&path).expect("an empty directory").epoch(), None);
+}
+
+#[test]
+fn leftovers_of_a_crash_while_opening_or_renewing_are_removed() {
+    let path = fresh("leftovers");
+    let script = some_checkpoints(&path, 7, 5);
+    fs::write(path.join("sled-1/snap.FFFFFFFFFFFFFFF0.generating"), "half a snapshot").expect("our own");
+    copy(&path.join("sled-1"), &path.join("sled-2.new"));
+    fs::remove_file(path.join("sled-2.new/db")).expect("our own");
+    assert_holds(&mut StateDir::open(&path).expect("a good state"), &script, "half made");
+    assert!(!path.join("sled-2.new").exists());
+    // The new directory has its name: it is whole, and the old one only had to be removed.
+    copy(&path.join("sled-1"), &path.join("sled-2"));
+    fs::remove_file(path.join("sled-1/db")).expect("our own");
+    assert_holds(&mut StateDir::open(&path).expect("a good state"), &script, "renamed");
+    assert!(!path.join("sled-1").exists() && path.join("sled-2").exists());
+}
+
+/// Refuses one call, or all from one on.
+struct Refusing {
+    calls: AtomicU64,
+    from: u64,
+    to: u64,
+    kind: io::ErrorKind,
+}
+
+impl Refusing {
+    fn new(from: u64, to: u64, kind: io::ErrorKind) -> Arc<Refusing> {
+        Arc::new(Refusing { calls: AtomicU64::new(0), from, to, kind })
+    }
+
+    fn made(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+impl Calls for Refusing {
+    fn before(&self, _what: &'static str, _path: &Path) -> io::Result<()> {
+        let number = 1 + self.calls.fetch_add(1, Ordering::Relaxed);
+        if (self.from..=self.to).contains(&number) { Err(self.kind.into()) } else { Ok(()) }
+    }
+}
+
+/// Opens and commits until something fails. The last checkpoint that was acknowledged.
+fn run_until_refused(path: &Path, calls: Arc<Refusing>, seed: u64) -> (Option<u64>, Option<StateError>) {
+    let mut state = match StateDir::open_with(path, calls) {
+        Ok(state) => state,
+        Err(error) => return (None, Some(error)),
+    };
+    let mut script = Script::after(seed, SMALL, state.epoch());
+    let mut acknowledged = state.epoch();
+    for _ in 0..3 {
+        match commit(&mut state, &mut script) {
+            Ok(epoch) => acknowledged = Some(epoch),
+            Err(error) => {
+                assert!(matches!(state.append(&Changes::new()), Err(StateError::Dead { .. })));
+                return (acknowledged, Some(error));
+            }
+        }
+    }
+    (acknowledged, None)
+}
+
+/// From call `n` on nothing works any more, or only call `n` fails; for every n of a run on a new directory and of one
+/// on a directory with checkpoints.
+fn every_call(name: &str, last: impl Fn(u64) -> u64, kind: io::ErrorKind) {
+    let seed = 8;
+    let path = fresh(name);
+    let template = path.with_extension("template");
+    some_checkpoints(&template, seed, 4);
+    for begun in [false, true] {
+        let mut number = 1;
+        loop {
+            let context = format!("{name}: call {number}, {}", if begun { "begun" } else { "new" });
+            let _ = fs::remove_dir_all(&path);
+            let before = begun.then(|| copy(&template, &path)).map(|()| 3);
+            let calls = Refusing::new(number, last(number), kind);
+            let (acknowledged, error) = run_until_refused(&path, calls.clone(), seed);
+            let acknowledged = acknowledged.max(before);
+            if let Some(error) = &error {
+                assert!(matches!(error, StateError::Io { .. }), "{context}: {error:?}");
+            }
+            let mut state = StateDir::open(&path).unwrap_or_else(|error| panic!("{context}: {error}"));
+            let epoch = state.epoch();
+            let next = acknowledged.map_or(0, |epoch| epoch + 1);
+            assert!(epoch == acknowledged || (error.is_some() && epoch == Some(next)), "{context}: {epoch:?}");
+            assert_eq!(state.notice(), None, "{context}");
+            let mut script = Script::after(seed, SMALL, epoch);
+            assert_holds(&mut state, &script, &context);
+            commit(&mut state, &mut script).unwrap_or_else(|error| panic!("{context}: {error}"));
+            if calls.made() < number {
+                break;
+            }
+            number += 1;
+        }
+        assert!(number > 60, "{name} makes only {number} calls");
+    }
+}
+
+#[test]
+fn f2_the_run_may_end_before_any_call() {
+    every_call("f2", |_| u64::MAX, io::ErrorKind::Other);
+}
+
+#[test]
+fn f6_any_call_may_fail_once() {
+    every_call("f6", |number| number, io::ErrorKind::StorageFull);
+}
+
+#[test]
+fn a_state_that_has_shrunk_takes_little_room() {
+    let path = fresh("shrunk");
+    let mut state = StateDir::open(&path).expect("a new state");
+    let mut changes = Changes::new();
+    for round in 0..4 {
+        changes.clear();
+        for row in 0..25_000 {
+            changes.put(PieceId { group: round, row }, &[row as u8; 900]);
+        }
+        state.append(&changes).expect("a working disk");
+        state.commit::<StateError>(b"grown", || Ok(())).expect("a working disk");
+    }
+    let large = state.sizes().expect("a working disk");
+    assert!(large.directory_bytes > 80 << 20 && large.directory_bytes < 8 * large.live_bytes, "{large:?}");
+    changes.clear();
+    (0..4).for_each(|round| changes.remove_group(round));
+    changes.put(PieceId { group: 9, row: 9 }, b"what is left");
+    for _ in 0..3 {
+        state.append(&changes).expect("a working disk");
+        state.commit::<StateError>(b"shrunk", || Ok(())).expect("a working disk");
+        changes.clear();
+    }
+    let small = state.sizes().expect("a working disk");
+    assert!(small.pieces == 1 && small.directory_bytes < 8 << 20, "{small:?}");
+    drop(state);
+    let mut state = StateDir::open(&path).expect("a good state");
+    assert_eq!((state.payload(), state.epoch(), state.notice()), (&b"shrunk"[..], Some(6), None));
+    let mut found = Vec::new();
+    state.visit(|id, bytes| Ok(found.push((id, bytes.to_vec())))).expect("whole");
+    assert_eq!(found, [(PieceId { group: 9, row: 9 }, b"what is left".to_vec())]);
+}
+
+/// What opening a damaged directory led to.
+#[derive(Default)]
+struct Outcomes {
+    whole: u64,
+    previous: u64,
+    refused: u64,
+}
+
+impl Outcomes {
+    #[track_caller]
+    fn judge(&mut self, path: &Path, seed: u64, newest: u64, context: &str) {
+        match StateDir::open(path) {
+            Ok(mut state) => {
+                let epoch = state.epoch();
+                match epoch {
+                    Some(epoch) if epoch == newest => self.whole += 1,
+                    Some(epoch) if epoch + 1 == newest && state.notice().is_some() => self.previous += 1,
+                    other => panic!("{context}: checkpoint {other:?} with {:?}", state.notice()),
+                }
+                let mut script = Script::after(seed, SMALL, epoch);
+                // Damage may also come to light only now, but it must not go unnoticed.
+                match state.visit(|_, _| Ok(())) {
+                    Ok(()) => assert_holds(&mut state, &script, context),
+                    Err(StateError::Damaged { .. }) => return,
+                    Err(error) => panic!("{context}: {error}"),
+                }
+                if commit(&mut state, &mut script).is_ok() {
+                    drop(state);
+                    let state = StateDir::open(path);
+                    if let Ok(mut state) = state {
+                        assert_holds(&mut state, &script, context);
+                    }
+                }
+            }
+            Err(error) => {
+                self.refused += 1;
+                let expected =
+                    matches!(error, StateError::Damaged { .. } | StateError::Io { .. } | StateError::Newer { .. });
+                assert!(expected && !error.to_string().contains('\n'), "{context}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn f10_damaged_files_are_refused_or_lead_to_a_whole_checkpoint() {
+    let (seed, newest) = (9, 11);
+    let path = fresh("f10");
+    let healthy = path.with_extension("healthy");
+    some_checkpoints(&healthy, seed, newest + 1);
+    let files: Vec<PathBuf> = everything(&healthy).into_keys().filter(|path| path.is_file()).collect();
+    assert!(files.len() >= 6, "{files:?}");
+    let mut outcomes = Outcomes::default();
+    let mut rng = Rng(runs(1));
+    let mut damage = |file: &Path, context: String, act: &mut dyn FnMut(&Path, Vec<u8>)| {
+        copy(&healthy, &path);
+        let file = path.join(file.strip_prefix(&healthy).expect("below"));
+        act(&file, fs::read(&file).expect("a file"));
+        outcomes.judge(&path, seed, newest, &context);
+    };
+    for file in &files {
+        let name = file.display();
+        damage(file, format!("{name} deleted"), &mut |path, _| fs::remove_file(path).expect("our own"));
+        damage(file, format!("{name} emptied"), &mut |path, _| fs::write(path, "").expect("our own"));
+        let pages = fs::metadata(file).expect("a file").len() / 4096;
+        for _ in 0..runs(3) {
+            let page = rng.between(0, pages.into()) as usize;
+            damage(file, format!("{name} cut after {page} pages"), &mut |path, content| {
+                fs::write(path, &content[..(page * 4096).min(content.len())]).expect("our own");
+            });
+        }
+        // Most of the data file is empty: bits are flipped where something is written.
+        let content = fs::read(file).expect("a file");
+        let written: Vec<usize> = (0..content.len()).filter(|at| content[*at] != 0).collect();
+        for _ in 0..if written.is_empty() { 0 } else { runs(if name.to_string().ends_with("db") { 60 } else { 5 }) } {
+            let (at, bit) = (*rng.pick(&written), rng.between(0, 7));
+            damage(file, format!("{name}: bit {bit} of byte {at} flipped"), &mut |path, mut content| {
+                content[at] ^= 1 << bit;
+                fs::write(path, content).expect("our own");
+            });
+        }
+    }
+    let Outcomes { whole, previous, refused } = outcomes;
+    println!("{whole} whole, {previous} previous, {refused} refused, 0 silent");
+    assert!(whole > 0 && refused > 0);
+}
+
+/// The part of the next tests that runs in a process of its own: it checks what it finds and then makes one
+/// checkpoint after the other, telling the number of each, until it is killed.
+#[test]
+#[ignore = "a child of other tests"]
+fn child() {
+    let Some(path) = env::var_os("STREAMW_STATE_CHILD") else { return };
+    let mut state = match StateDir::open(Path::new(&path)) {
+        Ok(state) => state,
+        Err(error) => {
+            println!("refused {error}");
+            std::process::exit(1);
+        }
+    };
+    assert_eq!(state.notice(), None);
+    let mut script = Script::after(KILLED_SEED, SMALL, state.epoch());
+    assert_holds(&mut state, &script, "after a kill");
+    println!("begun {}", state.epoch().map_or(-1, |epoch| epoch as i64));
+    for _ in 0..1_000_000 {
+        println!("committed {}", commit(&mut state, &mut script).expect("a working disk"));
+        io::stdout().flush().expect("the parent reads");
+    }
+}
+
+const KILLED_SEED: u64 = 77;
+
+fn start_child(path: &Path) -> Child {
+    let mut command = Command::new(env::current_exe().expect("this program"));
+    command.args(["state_directory::child", "--exact", "--ignored", "--nocapture"]);
+    command.env("STREAMW_STATE_CHILD", path).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command.spawn().expect("this program again")
+}
+
+#[test]
+fn f1_killed_at_any_moment_nothing_acknowledged_is_lost() {
+    let path = fresh("killed");
+    let mut rng = Rng(runs(1));
+    let mut acknowledged: i64 = -1;
+    let kills = runs(15);
+    for kill in 0..kills {
+        let mut child = start_child(&path);
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        // Some are killed while they open, most between two checkpoints or within one.
+        let lines_before = if rng.chance(25) { 0 } else { rng.between(1, 60) };
+        let mut last = acknowledged;
+        let mut note = |line: &str| {
+            // What the test harness prints stands before it.
+            if let Some((_, number)) = line.split_once("begun ") {
+                last = number.parse().expect("a number");
+                assert!(last == acknowledged || last == acknowledged + 1, "kill {kill}: {last} after {acknowledged}");
+            } else if let Some(number) = line.strip_prefix("committed ") {
+                // The last line may be cut off.
+                last = number.parse().unwrap_or(last).max(last);
+            }
+        };
+        for line in lines.by_ref().take(lines_before as usize) {
+            note(&line.expect("text"));
+        }
+        for _ in 0..rng.between(0, 200_000) {
+            std::hint::spin_loop();
+        }
+        child.kill().expect("still running");
+        child.wait().expect("our child");
+        for line in lines.map_while(Result::ok) {
+            note(&line);
+        }
+        acknowledged = last;
+    }
+    let mut state = StateDir::open(&path).expect("a good state");
+    let epoch = state.epoch().map_or(-1, |epoch| epoch as i64);
+    assert!(epoch == acknowledged || epoch == acknowledged + 1, "{epoch} {acknowledged}");
+    assert!(epoch > 20, "{epoch} checkpoints only");
+    assert_holds(&mut state, &Script::after(KILLED_SEED, SMALL, state_epoch(epoch)), "at the end");
+    println!("{kills} kills, {epoch} checkpoints, none lost: below {:.2} %", 300.0 / kills as f64);
+}
+
+fn state_epoch(epoch: i64) -> Option<u64> {
+    u64::try_from(epoch).ok()
+}
+
+#[test]
+fn f12_of_two_runs_started_together_exactly_one_runs() {
+    for round in 0..runs(5) {
+        let path = fresh("together");
+        let mut children: Vec<Child> = (0..2).map(|_| start_child(&path)).collect();
+        let pipe = |child: &mut Child| BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut pipes: Vec<_> = children.iter_mut().map(pipe).collect();
+        let mut begun = Vec::new();
+        for lines in &mut pipes {
+            let told = |line: &String| line.contains("begun ") || line.contains("refused ");
+            begun.extend(lines.map_while(Result::ok).find(told));
+        }
+        let in_use = |line: &&String| children.iter().any(|child| line.contains(&format!("by process {}", child.id())));
+        assert_eq!(begun.iter().filter(|line| line.contains("begun")).count(), 1, "round {round}: {begun:?}");
+        assert_eq!(begun.iter().filter(in_use).count(), 1, "round {round}: {begun:?}");
+        for child in &mut children {
+            let _ = child.kill();
+            child.wait().expect("our child");
+        }
+    }
+}

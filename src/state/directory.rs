@@ -60,7 +60,11 @@ impl Directory {
             if absent == Absent::Refuse {
                 return Err(StateError::Missing { dir: name });
             }
-            files.create_directory(path).map_err(told)?;
+            match files.create_directory(path) {
+                // By another run that has just begun: the lock decides.
+                Err(Fault::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
+                created => created.map_err(told)?,
+            }
             files.sync_directory(parent(path)).map_err(told)?;
         }
         check_owner(path, &name)?;
@@ -167,7 +171,9 @@ fn is_ours(name: &str) -> bool {
 fn exists(path: &Path, name: &str) -> Result<bool, StateError> {
     let unfit = |why: &str| Err(StateError::Unfit { dir: name.to_owned(), why: why.to_owned() });
     match path.symlink_metadata() {
-        Ok(found) if found.is_symlink() => unfit("it is a symbolic link; name its target, or write it with a slash"),
+        Ok(found) if found.is_symlink() => {
+            unfit("it is a symbolic link; name its target, or write it with a slash at the end")
+        }
         Ok(found) if found.is_dir() => Ok(true),
         Ok(_) => unfit("it is not a directory"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -214,9 +220,7 @@ fn lock(files: &Files, path: &Path, name: &str) -> Result<File, StateError> {
                 Err(error) => Err(error.into()),
             });
         if !locked.map_err(told)? {
-            let content = files.read(path, 20).map_err(told)?.unwrap_or_default();
-            let process = std::str::from_utf8(&content).ok().and_then(|text| text.trim_end().parse().ok());
-            return Err(StateError::InUse { dir: name.to_owned(), process });
+            return Err(StateError::InUse { dir: name.to_owned(), process: holder(files, path).map_err(told)? });
         }
         // A reset may have removed the file between the two calls; then this is the lock of nothing.
         let (held, named) = (file.metadata(), path.symlink_metadata());
@@ -228,4 +232,17 @@ fn lock(files: &Files, path: &Path, name: &str) -> Result<File, StateError> {
             return Ok(file);
         }
     }
+}
+
+/// The process that holds the lock. It says so right after it has taken it.
+fn holder(files: &Files, path: &Path) -> Result<Option<u32>, Fault> {
+    for _ in 0..8 {
+        let content = files.read(path, 20)?.unwrap_or_default();
+        let text = std::str::from_utf8(&content).ok().and_then(|text| text.strip_suffix('\n'));
+        if let Some(process) = text.and_then(|text| text.parse().ok()) {
+            return Ok(Some(process));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    Ok(None)
 }
