@@ -21,6 +21,7 @@ mod seeing_progress;
 mod simulation;
 mod state_directory;
 mod state_disk;
+mod state_figures;
 mod state_script;
 mod state_store;
 mod streams;
