@@ -5,20 +5,21 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use streamw::state::{Calls, Changes, PieceId, StateDir, StateError};
 
 use crate::history::Rng;
+use crate::state_child::{self, Running, Told, assert_within};
 use crate::state_script::{Pieces, SMALL, Script, payload};
 
-/// How often a long test runs.
-fn runs(ordinarily: u64) -> u64 {
+/// How often something is done that ordinarily is done a few times.
+pub fn runs(ordinarily: u64) -> u64 {
     let times = env::var("STREAMW_STATE_RUNS").ok().and_then(|text| text.parse().ok());
     ordinarily * times.unwrap_or(1)
 }
@@ -41,7 +42,7 @@ fn commit(state: &mut StateDir, script: &mut Script) -> Result<u64, StateError> 
 
 /// The state holds the checkpoint that the script is at, all of it and nothing else.
 #[track_caller]
-fn assert_holds(state: &mut StateDir, script: &Script, context: &str) {
+pub fn assert_holds(state: &mut StateDir, script: &Script, context: &str) {
     let epoch = script.epoch.checked_sub(1);
     assert_eq!(state.epoch(), epoch, "{context}");
     let mut found = Pieces::new();
@@ -218,12 +219,15 @@ fn a_newer_format_is_refused_before_sled_sees_anything() {
 #[test]
 fn f12_the_second_run_is_told_which_process_is_the_first() {
     let path = fresh("in_use");
-    let state = StateDir::open(&path).expect("a new state");
+    let mut first = Running::start(&path, &[]);
+    assert_eq!(first.line(), Told::Begun(None));
+    let begun = Instant::now();
     for attempt in [StateDir::open(&path).err(), StateDir::open_existing(&path).err(), StateDir::reset(&path).err()] {
-        let expected = format!("state in {}/ is in use by process {}", path.display(), std::process::id());
+        let expected = format!("state in {}/ is in use by process {}", path.display(), first.process.id());
         assert_eq!(attempt.expect("it is in use").to_string(), expected);
     }
-    drop(state);
+    assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for another process");
+    first.kill();
     drop(StateDir::open(&path).expect("it is free again"));
 }
 
@@ -394,7 +398,11 @@ fn a_state_that_has_shrunk_takes_little_room() {
     let mut state = StateDir::open(&path).expect("a good state");
     assert_eq!((state.payload(), state.epoch(), state.notice()), (&b"shrunk"[..], Some(6), None));
     let mut found = Vec::new();
-    state.visit(|id, bytes| Ok(found.push((id, bytes.to_vec())))).expect("whole");
+    let each = |id, bytes: &[u8]| {
+        found.push((id, bytes.to_vec()));
+        Ok(())
+    };
+    state.visit(each).expect("whole");
     assert_eq!(found, [(PieceId { group: 9, row: 9 }, b"what is left".to_vec())]);
 }
 
@@ -485,103 +493,43 @@ fn f10_damaged_files_are_refused_or_lead_to_a_whole_checkpoint() {
     assert!(whole > 0 && refused > 0);
 }
 
-/// The part of the next tests that runs in a process of its own: it checks what it finds and then makes one
-/// checkpoint after the other, telling the number of each, until it is killed.
-#[test]
-#[ignore = "a child of other tests"]
-fn child() {
-    let Some(path) = env::var_os("STREAMW_STATE_CHILD") else { return };
-    let mut state = match StateDir::open(Path::new(&path)) {
-        Ok(state) => state,
-        Err(error) => {
-            println!("refused {error}");
-            std::process::exit(1);
-        }
-    };
-    assert_eq!(state.notice(), None);
-    let mut script = Script::after(KILLED_SEED, SMALL, state.epoch());
-    assert_holds(&mut state, &script, "after a kill");
-    println!("begun {}", state.epoch().map_or(-1, |epoch| epoch as i64));
-    for _ in 0..1_000_000 {
-        println!("committed {}", commit(&mut state, &mut script).expect("a working disk"));
-        io::stdout().flush().expect("the parent reads");
-    }
-}
-
-const KILLED_SEED: u64 = 77;
-
-fn start_child(path: &Path) -> Child {
-    let mut command = Command::new(env::current_exe().expect("this program"));
-    command.args(["state_directory::child", "--exact", "--ignored", "--nocapture"]);
-    command.env("STREAMW_STATE_CHILD", path).stdout(Stdio::piped()).stderr(Stdio::inherit());
-    command.spawn().expect("this program again")
-}
-
 #[test]
 fn f1_killed_at_any_moment_nothing_acknowledged_is_lost() {
     let path = fresh("killed");
     let mut rng = Rng(runs(1));
-    let mut acknowledged: i64 = -1;
+    let mut acknowledged = None;
     let kills = runs(15);
     for kill in 0..kills {
-        let mut child = start_child(&path);
-        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut child = Running::start(&path, &[]);
         // Some are killed while they open, most between two checkpoints or within one.
-        let lines_before = if rng.chance(25) { 0 } else { rng.between(1, 60) };
-        let mut last = acknowledged;
-        let mut note = |line: &str| {
-            // What the test harness prints stands before it.
-            if let Some((_, number)) = line.split_once("begun ") {
-                last = number.parse().expect("a number");
-                assert!(last == acknowledged || last == acknowledged + 1, "kill {kill}: {last} after {acknowledged}");
-            } else if let Some(number) = line.strip_prefix("committed ") {
-                // The last line may be cut off.
-                last = number.parse().unwrap_or(last).max(last);
-            }
-        };
-        for line in lines.by_ref().take(lines_before as usize) {
-            note(&line.expect("text"));
-        }
+        let lines = if rng.chance(25) { 0 } else { rng.between(1, 60) };
+        (0..lines).for_each(|_| drop(child.line()));
         for _ in 0..rng.between(0, 200_000) {
             std::hint::spin_loop();
         }
-        child.kill().expect("still running");
-        child.wait().expect("our child");
-        for line in lines.map_while(Result::ok) {
-            note(&line);
-        }
-        acknowledged = last;
+        acknowledged = child.kill().check(acknowledged, &format!("kill {kill}"));
     }
     let mut state = StateDir::open(&path).expect("a good state");
-    let epoch = state.epoch().map_or(-1, |epoch| epoch as i64);
-    assert!(epoch == acknowledged || epoch == acknowledged + 1, "{epoch} {acknowledged}");
-    assert!(epoch > 20, "{epoch} checkpoints only");
-    assert_holds(&mut state, &Script::after(KILLED_SEED, SMALL, state_epoch(epoch)), "at the end");
-    println!("{kills} kills, {epoch} checkpoints, none lost: below {:.2} %", 300.0 / kills as f64);
-}
-
-fn state_epoch(epoch: i64) -> Option<u64> {
-    u64::try_from(epoch).ok()
+    let epoch = state.epoch();
+    assert_within(epoch, acknowledged, "at the end");
+    assert!(epoch > Some(20), "{epoch:?} is the last checkpoint");
+    assert_holds(&mut state, &Script::after(state_child::SEED, SMALL, epoch), "at the end");
+    println!("{kills} kills, last checkpoint {epoch:?}, none lost: below {:.2} %", 300.0 / kills as f64);
 }
 
 #[test]
 fn f12_of_two_runs_started_together_exactly_one_runs() {
     for round in 0..runs(5) {
         let path = fresh("together");
-        let mut children: Vec<Child> = (0..2).map(|_| start_child(&path)).collect();
-        let pipe = |child: &mut Child| BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let mut pipes: Vec<_> = children.iter_mut().map(pipe).collect();
-        let mut begun = Vec::new();
-        for lines in &mut pipes {
-            let told = |line: &String| line.contains("begun ") || line.contains("refused ");
-            begun.extend(lines.map_while(Result::ok).find(told));
-        }
-        let in_use = |line: &&String| children.iter().any(|child| line.contains(&format!("by process {}", child.id())));
-        assert_eq!(begun.iter().filter(|line| line.contains("begun")).count(), 1, "round {round}: {begun:?}");
-        assert_eq!(begun.iter().filter(in_use).count(), 1, "round {round}: {begun:?}");
-        for child in &mut children {
-            let _ = child.kill();
-            child.wait().expect("our child");
-        }
+        let mut children = [Running::start(&path, &[]), Running::start(&path, &[])];
+        let first: Vec<Told> = children.iter_mut().map(Running::line).collect();
+        let begun = first.iter().filter(|told| matches!(told, Told::Begun(None))).count();
+        let names_the_other = |told: &Told| {
+            let processes = children.iter().map(|child| format!("is in use by process {}", child.process.id()));
+            matches!(told, Told::Refused(why) if processes.into_iter().any(|in_use| why.ends_with(&in_use)))
+        };
+        let refused = first.iter().filter(|told| names_the_other(told)).count();
+        assert_eq!((begun, refused), (1, 1), "round {round}: {first:?}");
+        children.into_iter().for_each(|child| drop(child.kill()));
     }
 }

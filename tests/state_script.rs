@@ -29,6 +29,9 @@ pub struct Size {
     pub bytes: u64,
 }
 
+/// So much that sled uses its segments again and again.
+pub const LARGE: Size = Size { groups: 4, rows: 4_000, changes: 6_000, bytes: 300 };
+
 pub const SMALL: Size = Size { groups: 4, rows: 30, changes: 40, bytes: 300 };
 
 /// What one checkpoint consists of.

@@ -19,6 +19,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Names of what is not whole yet end so. Such a thing is removed by whoever finds it.
 pub(super) const UNFINISHED: &str = ".new";
@@ -29,6 +30,12 @@ pub(super) const RESERVE: &str = "reserve";
 const LOCK: &str = "lock";
 const FORMAT_FILE: &str = "format";
 const FORMAT_TEXT: &str = "streamw state ";
+
+/// How long a lock that this process has just given up may linger: ours in a child that is about to become another
+/// program, sled's in one of its threads.
+pub(super) const LINGERING: Duration = Duration::from_secs(2);
+/// Between two looks at a lock.
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
 
 /// A directory that is ours and locked.
 pub(super) struct Directory {
@@ -211,6 +218,7 @@ fn parent(path: &Path) -> &Path {
 /// in the file is only for the message of others.
 fn lock(files: &Files, path: &Path, name: &str) -> Result<File, StateError> {
     let told = |fault| StateError::told(name, fault);
+    let since = Instant::now();
     loop {
         let file = files.open_or_create(path).map_err(told)?;
         let locked =
@@ -220,7 +228,12 @@ fn lock(files: &Files, path: &Path, name: &str) -> Result<File, StateError> {
                 Err(error) => Err(error.into()),
             });
         if !locked.map_err(told)? {
-            return Err(StateError::InUse { dir: name.to_owned(), process: holder(files, path).map_err(told)? });
+            let process = holder(files, path).map_err(told)?;
+            if process == Some(std::process::id()) && since.elapsed() < LINGERING {
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+            return Err(StateError::InUse { dir: name.to_owned(), process });
         }
         // A reset may have removed the file between the two calls; then this is the lock of nothing.
         let (held, named) = (file.metadata(), path.symlink_metadata());
@@ -242,7 +255,7 @@ fn holder(files: &Files, path: &Path) -> Result<Option<u32>, Fault> {
         if let Some(process) = text.and_then(|text| text.parse().ok()) {
             return Ok(Some(process));
         }
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(PAUSE);
     }
     Ok(None)
 }

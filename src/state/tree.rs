@@ -9,7 +9,7 @@
 //! * It gives memory and disk back only when its epochs advance, which a busy writer must see to.
 //! * Its file never shrinks. When it is far larger than what it holds, it is written anew.
 
-use super::directory::{Directory, MARK, RESERVE, SLED, UNFINISHED, remove_sled, sled_number};
+use super::directory::{Directory, LINGERING, MARK, PAUSE, RESERVE, SLED, UNFINISHED, remove_sled, sled_number};
 use super::files::Files;
 use super::medium::{Fault, Key, Medium};
 use super::quiet::contained;
@@ -18,16 +18,13 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Memory for sled's cache. More makes the log no faster: it is written and swept in order.
 const CACHE_BYTES: u64 = 16 << 20;
 
 /// Writes after which sled's garbage is offered for collection.
 const WRITES_PER_COLLECTION: u32 = 50;
-
-/// How long sled's own lock may linger after an earlier handle of this process was dropped.
-const LINGERING: Duration = Duration::from_secs(2);
 
 /// Size of the reserve: opening writes a snapshot, 32 bytes for each of some thousand leaves.
 const RESERVE_BYTES: u64 = 2 << 20;
@@ -334,7 +331,7 @@ fn open_sled(path: &Path, files: &Files) -> Result<sled::Db, Fault> {
             .and_then(|()| contained(|| config.mode(sled::Mode::LowSpace).open().map_err(|error| told("open", error))));
         match opened {
             Err(Fault::Io { source, .. }) if is_lock(&source) && since.elapsed() < LINGERING => {
-                std::thread::sleep(Duration::from_millis(10));
+                std::thread::sleep(PAUSE);
             }
             opened => return opened,
         }
