@@ -5,8 +5,9 @@ use std::env;
 use std::io::{self, BufRead, BufReader, Lines, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 
-use streamw::state::{StateDir, StateError};
+use streamw::state::{Calls, StateDir, StateError};
 
 use crate::state_directory::assert_holds;
 use crate::state_script::{LARGE, SMALL, Script, Size};
@@ -18,6 +19,17 @@ const PATH: &str = "STREAMW_STATE_CHILD";
 pub const COMMITS: &str = "STREAMW_STATE_COMMITS";
 /// Makes large checkpoints.
 pub const MUCH: &str = "STREAMW_STATE_MUCH";
+/// Does without a copy of sled's files, as a run on a large state or a full disk does.
+pub const IN_PLACE: &str = "STREAMW_STATE_IN_PLACE";
+
+/// Lets everything pass but copies.
+pub struct NoCopies;
+
+impl Calls for NoCopies {
+    fn before(&self, what: &'static str, _path: &Path) -> io::Result<()> {
+        if what == "copy" { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
 
 /// Checks what is there and then makes one checkpoint after the other, telling the number of each.
 #[test]
@@ -34,7 +46,10 @@ fn child() {
 }
 
 fn run(path: &Path, commits: u64, size: Size) -> Result<(), StateError> {
-    let mut state = StateDir::open(path)?;
+    let mut state = match env::var_os(IN_PLACE) {
+        Some(_) => StateDir::open_with(path, Arc::new(NoCopies))?,
+        None => StateDir::open(path)?,
+    };
     assert_eq!(state.notice(), None);
     let mut script = Script::after(SEED, size, state.epoch());
     assert_holds(&mut state, &script, "after what happened to an earlier run");

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use streamw::state::{Calls, Changes, PieceId, StateDir, StateError};
+use streamw::state::{Calls, Changes, PieceId, StateDir, StateError, Unhindered};
 
 use crate::history::Rng;
-use crate::state_child::{self, Running, Told, assert_within};
+use crate::state_child::{self, COMMITS, NoCopies, Running, Told, assert_within};
 use crate::state_script::{Pieces, SMALL, Script, payload};
 
 /// How often something is done that ordinarily is done a few times.
@@ -63,6 +63,13 @@ fn some_checkpoints(path: &Path, seed: u64, count: u64) -> Script {
         commit(&mut state, &mut script).expect("a working disk");
     }
     script
+}
+
+/// The directory of sled that counts.
+fn sled(path: &Path) -> PathBuf {
+    let names = fs::read_dir(path).expect("a directory").map(|entry| entry.expect("an entry").file_name());
+    let number = |name: std::ffi::OsString| name.to_str()?.strip_prefix("sled-")?.parse::<u64>().ok();
+    path.join(format!("sled-{}", names.filter_map(number).max().expect("one of sled's")))
 }
 
 /// All files with their content and modes.
@@ -124,7 +131,7 @@ fn the_directory_and_its_files_are_for_the_owner_only_and_no_blob_appears() {
     for (file, (mode, _)) in everything(&path) {
         let name = file.strip_prefix(&path).expect("below").display().to_string();
         // sled makes this one by itself; it stays empty and lies in a directory of the owner's.
-        if name == "sled-1/blobs" {
+        if name.ends_with("/blobs") {
             assert_eq!(fs::read_dir(&file).expect("a directory").count(), 0);
         } else {
             let expected = if file.is_dir() { 0o700 } else { 0o600 };
@@ -204,7 +211,7 @@ fn a_newer_format_is_refused_before_sled_sees_anything() {
     let path = fresh("newer");
     some_checkpoints(&path, 5, 2);
     fs::write(path.join("format"), "streamw state 2\n").expect("our own");
-    let sled = everything(&path.join("sled-1"));
+    let before = everything(&path);
     let error = StateDir::open(&path).err().expect("unknown");
     assert_eq!(
         error.to_string(),
@@ -213,7 +220,7 @@ fn a_newer_format_is_refused_before_sled_sees_anything() {
             path.display()
         )
     );
-    assert!(everything(&path.join("sled-1")) == sled);
+    assert!(everything(&path) == before);
 }
 
 #[test]
@@ -250,9 +257,9 @@ fn a_reset_removes_what_is_ours_whole_or_damaged_and_nothing_else() {
         some_checkpoints(&path, 6, 3);
         fs::write(path.join("notes.txt"), "mine").expect("a file");
         if damage {
-            fs::write(path.join("sled-1/db"), "no database").expect("our own");
-            fs::write(path.join("sled-1/snap.00.generating"), "half").expect("our own");
-            fs::create_dir(path.join("sled-2.new")).expect("our own");
+            fs::write(sled(&path).join("db"), "no database").expect("our own");
+            fs::write(sled(&path).join("snap.00.generating"), "half").expect("our own");
+            fs::create_dir(path.join("sled-7.new")).expect("our own");
         }
         StateDir::reset(&path).expect("free");
         let left: Vec<PathBuf> = everything(&path).into_keys().collect();
@@ -265,17 +272,42 @@ fn a_reset_removes_what_is_ours_whole_or_damaged_and_nothing_else() {
 #[test]
 fn leftovers_of_a_crash_while_opening_or_renewing_are_removed() {
     let path = fresh("leftovers");
-    let script = some_checkpoints(&path, 7, 5);
-    fs::write(path.join("sled-1/snap.FFFFFFFFFFFFFFF0.generating"), "half a snapshot").expect("our own");
-    copy(&path.join("sled-1"), &path.join("sled-2.new"));
-    fs::remove_file(path.join("sled-2.new/db")).expect("our own");
-    assert_holds(&mut StateDir::open(&path).expect("a good state"), &script, "half made");
-    assert!(!path.join("sled-2.new").exists());
-    // The new directory has its name: it is whole, and the old one only had to be removed.
-    copy(&path.join("sled-1"), &path.join("sled-2"));
-    fs::remove_file(path.join("sled-1/db")).expect("our own");
-    assert_holds(&mut StateDir::open(&path).expect("a good state"), &script, "renamed");
-    assert!(!path.join("sled-1").exists() && path.join("sled-2").exists());
+    let mut script = some_checkpoints(&path, 7, 5);
+    let calls: [Arc<dyn Calls>; 2] = [Arc::new(Unhindered), Arc::new(NoCopies)];
+    for calls in calls {
+        let first = sled(&path);
+        fs::write(first.join("snap.FFFFFFFFFFFFFFF0.generating"), "half a snapshot").expect("our own");
+        copy(&first, &path.join("sled-70.new"));
+        fs::remove_file(path.join("sled-70.new/db")).expect("our own");
+        // This one has its name: it is whole, and the first only had to be removed.
+        copy(&first, &path.join("sled-60"));
+        fs::write(first.join("db"), "out of date").expect("our own");
+        let mut state = StateDir::open_with(&path, calls).expect("a good state");
+        assert_holds(&mut state, &script, "leftovers");
+        commit(&mut state, &mut script).expect("a working disk");
+        drop(state);
+        let names: Vec<String> = everything(&path).into_keys().map(|path| path.display().to_string()).collect();
+        assert!(!names.iter().any(|name| name.ends_with(".new") || name.ends_with("generating")), "{names:?}");
+        assert!(!first.exists() && sled(&path).exists());
+        fs::rename(sled(&path), path.join("sled-3")).expect("our own");
+    }
+}
+
+#[test]
+fn f11_a_run_that_commits_nothing_changes_nothing() {
+    let path = fresh("untouched");
+    some_checkpoints(&path, 10, 6);
+    // After a kill sled has something to recover.
+    Running::start(&path.with_extension("killed"), &[(COMMITS, "9")]).end();
+    for path in [path.clone(), path.with_extension("killed")] {
+        let before = everything(&path);
+        let mut state = StateDir::open(&path).expect("a good state");
+        state.visit(|_, _| Ok(())).expect("whole");
+        drop(state);
+        drop(StateDir::open_existing(&path).expect("a good state"));
+        StateDir::verify(&path).expect("a good state");
+        assert!(everything(&path) == before);
+    }
 }
 
 /// Refuses one call, or all from one on.
@@ -284,20 +316,20 @@ struct Refusing {
     from: u64,
     to: u64,
     kind: io::ErrorKind,
+    in_place: bool,
 }
 
 impl Refusing {
-    fn new(from: u64, to: u64, kind: io::ErrorKind) -> Arc<Refusing> {
-        Arc::new(Refusing { calls: AtomicU64::new(0), from, to, kind })
-    }
-
     fn made(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
 }
 
 impl Calls for Refusing {
-    fn before(&self, _what: &'static str, _path: &Path) -> io::Result<()> {
+    fn before(&self, what: &'static str, path: &Path) -> io::Result<()> {
+        if self.in_place {
+            NoCopies.before(what, path)?;
+        }
         let number = 1 + self.calls.fetch_add(1, Ordering::Relaxed);
         if (self.from..=self.to).contains(&number) { Err(self.kind.into()) } else { Ok(()) }
     }
@@ -325,7 +357,7 @@ fn run_until_refused(path: &Path, calls: Arc<Refusing>, seed: u64) -> (Option<u6
 
 /// From call `n` on nothing works any more, or only call `n` fails; for every n of a run on a new directory and of one
 /// on a directory with checkpoints.
-fn every_call(name: &str, last: impl Fn(u64) -> u64, kind: io::ErrorKind) {
+fn every_call(name: &str, in_place: bool, last: impl Fn(u64) -> u64, kind: io::ErrorKind) {
     let seed = 8;
     let path = fresh(name);
     let template = path.with_extension("template");
@@ -336,7 +368,8 @@ fn every_call(name: &str, last: impl Fn(u64) -> u64, kind: io::ErrorKind) {
             let context = format!("{name}: call {number}, {}", if begun { "begun" } else { "new" });
             let _ = fs::remove_dir_all(&path);
             let before = begun.then(|| copy(&template, &path)).map(|()| 3);
-            let calls = Refusing::new(number, last(number), kind);
+            let (from, to) = (number, last(number));
+            let calls = Arc::new(Refusing { calls: AtomicU64::new(0), from, to, kind, in_place });
             let (acknowledged, error) = run_until_refused(&path, calls.clone(), seed);
             let acknowledged = acknowledged.max(before);
             if let Some(error) = &error {
@@ -361,12 +394,14 @@ fn every_call(name: &str, last: impl Fn(u64) -> u64, kind: io::ErrorKind) {
 
 #[test]
 fn f2_the_run_may_end_before_any_call() {
-    every_call("f2", |_| u64::MAX, io::ErrorKind::Other);
+    every_call("f2", false, |_| u64::MAX, io::ErrorKind::Other);
+    every_call("f2", true, |_| u64::MAX, io::ErrorKind::Other);
 }
 
 #[test]
 fn f6_any_call_may_fail_once() {
-    every_call("f6", |number| number, io::ErrorKind::StorageFull);
+    every_call("f6", false, |number| number, io::ErrorKind::PermissionDenied);
+    every_call("f6", true, |number| number, io::ErrorKind::StorageFull);
 }
 
 #[test]
@@ -417,6 +452,7 @@ struct Outcomes {
 impl Outcomes {
     #[track_caller]
     fn judge(&mut self, path: &Path, seed: u64, newest: u64, context: &str) {
+        let before = everything(path);
         match StateDir::open(path) {
             Ok(mut state) => {
                 let epoch = state.epoch();
@@ -442,6 +478,7 @@ impl Outcomes {
             }
             Err(error) => {
                 self.refused += 1;
+                assert!(everything(path) == before, "{context}: touched");
                 let expected =
                     matches!(error, StateError::Damaged { .. } | StateError::Io { .. } | StateError::Newer { .. });
                 assert!(expected && !error.to_string().contains('\n'), "{context}: {error}");

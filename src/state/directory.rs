@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! st/               0700
-//!   lock            flocked while in use; the number of the process, for messages
+//!   lock            flocked while in use; empty
 //!   format          "streamw state 1": read before sled is touched
 //!   epoch           the number of the newest checkpoint, apart from sled
 //!   reserve         room that is given up when the disk is full and sled must write to be opened
-//!   sled-1/         0700: sled's db, conf, snap.*; another number once it has been written anew
+//!   sled-1/         0700: sled's db, conf, snap.*; the next number whenever it is copied or written anew
 //! ```
 
 use super::error::{StateError, shown};
@@ -104,7 +104,7 @@ impl Directory {
     /// Before sled sees anything: a later version may use something else.
     fn check_format(&self) -> Result<(), StateError> {
         let content = self.files.read(&self.join(FORMAT_FILE), 100).map_err(|fault| self.told(fault))?;
-        let Some(content) = content else { return self.write_format() };
+        let Some(content) = content else { return Ok(()) };
         let text =
             std::str::from_utf8(&content).ok().and_then(|text| text.strip_prefix(FORMAT_TEXT)?.strip_suffix('\n'));
         match text.and_then(|number| number.parse().ok()) {
@@ -112,14 +112,6 @@ impl Directory {
             Some(found) if found > FORMAT => Err(StateError::Newer { dir: self.name.clone(), found, known: FORMAT }),
             _ => Err(self.told(Fault::Damaged("the file format is illegible".to_owned()))),
         }
-    }
-
-    fn write_format(&self) -> Result<(), StateError> {
-        let write = || {
-            self.files.replace(&self.join(FORMAT_FILE), format!("{FORMAT_TEXT}{FORMAT}\n").as_bytes())?;
-            self.files.sync_directory(&self.path)
-        };
-        write().map_err(|fault: Fault| self.told(fault))
     }
 
     /// Removes everything that is ours. The directory itself stays: it may have been made by somebody who could
@@ -142,8 +134,21 @@ impl Directory {
     }
 }
 
-/// Removes one of sled's directories, but in it only what sled makes.
+/// Writes the file that says which format this is, if it is not there.
+pub(super) fn write_format(files: &Files, directory: &Path) -> Result<(), Fault> {
+    let path = directory.join(FORMAT_FILE);
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    files.replace(&path, format!("{FORMAT_TEXT}{FORMAT}\n").as_bytes())?;
+    files.sync_directory(directory)
+}
+
+/// Removes one of sled's directories, if it is there, but in it only what sled makes.
 pub(super) fn remove_sled(files: &Files, path: &Path) -> Result<(), Fault> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
     let blobs = path.join("blobs");
     if blobs.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         for name in files.list(&blobs)? {
@@ -214,8 +219,8 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Takes the lock. It belongs to the open file and so ends with the process, however that ends; the number
-/// in the file is only for the message of others.
+/// Takes the lock. It belongs to the open file and so ends with the process, however that ends. Nothing is written:
+/// the system knows who has it.
 fn lock(files: &Files, path: &Path, name: &str) -> Result<File, StateError> {
     let told = |fault| StateError::told(name, fault);
     let since = Instant::now();
@@ -227,35 +232,30 @@ fn lock(files: &Files, path: &Path, name: &str) -> Result<File, StateError> {
                 Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
                 Err(error) => Err(error.into()),
             });
-        if !locked.map_err(told)? {
-            let process = holder(files, path).map_err(told)?;
-            if process == Some(std::process::id()) && since.elapsed() < LINGERING {
-                std::thread::sleep(PAUSE);
-                continue;
+        if locked.map_err(told)? {
+            // A reset may have removed the file between the two calls; then this is the lock of nothing.
+            let (held, named) = (file.metadata(), path.symlink_metadata());
+            if matches!((&held, &named), (Ok(held), Ok(named)) if held.ino() == named.ino()) {
+                return Ok(file);
             }
+            continue;
+        }
+        let process = holder(&file);
+        if process != Some(std::process::id()) || since.elapsed() > LINGERING {
             return Err(StateError::InUse { dir: name.to_owned(), process });
-        }
-        // A reset may have removed the file between the two calls; then this is the lock of nothing.
-        let (held, named) = (file.metadata(), path.symlink_metadata());
-        let same = matches!((&held, &named), (Ok(held), Ok(named)) if held.ino() == named.ino());
-        if same {
-            let text = format!("{}\n", std::process::id());
-            files.call("write", path, || file.set_len(0)).map_err(told)?;
-            files.write_at_start(&file, path, text.as_bytes()).map_err(told)?;
-            return Ok(file);
-        }
-    }
-}
-
-/// The process that holds the lock. It says so right after it has taken it.
-fn holder(files: &Files, path: &Path) -> Result<Option<u32>, Fault> {
-    for _ in 0..8 {
-        let content = files.read(path, 20)?.unwrap_or_default();
-        let text = std::str::from_utf8(&content).ok().and_then(|text| text.strip_suffix('\n'));
-        if let Some(process) = text.and_then(|text| text.parse().ok()) {
-            return Ok(Some(process));
         }
         std::thread::sleep(PAUSE);
     }
-    Ok(None)
+}
+
+/// The process that holds the lock of a file, where the system tells. Lines of /proc/locks read
+/// `1: FLOCK ADVISORY WRITE 1234 fe:00:5678 0 EOF`, with the number of the process and that of the file.
+fn holder(file: &File) -> Option<u32> {
+    let inode = file.metadata().ok()?.ino().to_string();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", process, place, ..] = words[..] else { return None };
+        if place.rsplit(':').next() == Some(&inode) { process.parse().ok() } else { None }
+    })
 }

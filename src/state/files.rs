@@ -99,6 +99,34 @@ impl Files {
         self.rename(&beside, path)
     }
 
+    /// Makes a copy under a new name, without using room where the file system can share it. `false` if it cannot and
+    /// the file has more than `most` bytes.
+    pub(super) fn copy(&self, from: &Path, to: &Path, most: u64) -> Result<bool, Fault> {
+        self.call("copy", from, || {
+            let flags = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+            let mut source = OpenOptions::new().read(true).custom_flags(flags).open(from)?;
+            let mut copy = OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(to)?;
+            if rustix::fs::ioctl_ficlone(&copy, &source).is_ok() {
+                return Ok(true);
+            }
+            let small = source.metadata()?.len() <= most;
+            if small {
+                io::copy(&mut source, &mut copy)?;
+            }
+            Ok(small)
+        })
+    }
+
+    /// Reads the whole file to see that it can be read.
+    pub(super) fn read_through(&self, path: &Path) -> Result<(), Fault> {
+        self.call("read", path, || {
+            let mut file = File::open(path)?;
+            let mut buffer = vec![0; 1 << 18];
+            while file.read(&mut buffer)? > 0 {}
+            Ok(())
+        })
+    }
+
     pub(super) fn write_at_start(&self, file: &File, path: &Path, content: &[u8]) -> Result<(), Fault> {
         self.call("write", path, || file.write_all_at(content, 0))
     }

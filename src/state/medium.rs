@@ -1,4 +1,4 @@
-//! Where the bytes lie: a small sorted map with one honest `sync`. [`Sled`](super::Sled) is the real one; tests
+//! Where the bytes lie: a small sorted map with one honest `sync`. sled is the real one (`home.rs`); tests
 //! bring one that loses, reorders and refuses.
 
 use std::io;
@@ -55,6 +55,15 @@ pub trait Medium: Send {
     /// # Errors
     /// It cannot be read, or is noticed to be damaged.
     fn get(&mut self, key: Key, into: &mut Vec<u8>) -> Result<bool, Fault>;
+
+    /// Called once, before the first write. Until then a medium leaves what it was opened on as it found it, so that
+    /// a run that is refused has changed nothing.
+    ///
+    /// # Errors
+    /// The medium failed.
+    fn adopt(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Writes the value.
     ///

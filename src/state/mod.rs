@@ -6,6 +6,7 @@ mod directory;
 mod error;
 mod files;
 mod head;
+mod home;
 mod index;
 mod medium;
 mod quiet;

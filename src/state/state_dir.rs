@@ -4,10 +4,10 @@ use super::changes::{Changes, PieceId};
 use super::directory::{Absent, Directory, MARK};
 use super::error::StateError;
 use super::files::{Calls, Unhindered};
+use super::home::Home;
 use super::medium::Fault;
 use super::recover::{self, Examined};
 use super::store::Store;
-use super::tree::Sled;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -62,7 +62,7 @@ impl StateDir {
     }
 
     fn begin(directory: Directory) -> Result<StateDir, StateError> {
-        let opened = Sled::open(&directory).and_then(|sled| Store::open(Box::new(sled)));
+        let opened = Home::open(&directory).and_then(|home| Store::open(Box::new(home)));
         match opened {
             Ok(store) => Ok(StateDir { store, directory }),
             Err(fault) => Err(directory.told(fault)),
@@ -75,7 +75,7 @@ impl StateDir {
     /// There is no state, sled cannot read it at all, or the system refuses.
     pub fn verify(path: &Path) -> Result<Vec<Examined>, StateError> {
         let directory = Directory::open(path, Absent::Refuse, Arc::new(Unhindered))?;
-        let examined = Sled::open(&directory).and_then(|mut sled| recover::examine(&mut sled));
+        let examined = Home::open(&directory).and_then(|mut home| recover::examine(&mut home));
         examined.map_err(|fault| directory.told(fault))
     }
 

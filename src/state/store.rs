@@ -271,6 +271,7 @@ impl Store {
         }
         let next = self.index.next();
         if !self.settled {
+            self.medium.adopt()?;
             // Parts of checkpoints that were never finished, and what could not be forgotten any more.
             let mut garbage = self.medium.chunks(0, self.forgotten)?;
             garbage.extend(self.medium.chunks(next, u64::MAX)?);
