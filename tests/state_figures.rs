@@ -53,6 +53,16 @@ fn fill(path: &Path, windows: u64, rng: &mut Rng) -> StateDir {
     state
 }
 
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a directory");
+    fs::set_permissions(to, fs::metadata(from).expect("our own").permissions()).expect("our own");
+    for entry in fs::read_dir(from).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let to = to.join(path.file_name().expect("a name"));
+        if path.is_dir() { copy(&path, &to) } else { fs::copy(&path, &to).map(drop).expect("room") }
+    }
+}
+
 fn megabytes(bytes: u64) -> u64 {
     bytes >> 20
 }
@@ -127,9 +137,16 @@ fn a_million_windows() {
         }
         report(&format!("{percent} % changed"), times, &mut state);
         println!("{percent} % changed: gathered in {:?}; directory at most {most:.1} x", encoding / rounds);
+        // What a kill leaves: the files as they are while sled is open.
+        let killed = path.with_extension("killed");
+        copy(&path, &killed);
         drop(state);
+        drop(resume("after a kill", &killed, WINDOWS));
         drop(resume("after a clean end", &path, WINDOWS));
-        drop(resume("and again", &path, WINDOWS));
+        let mut state = resume("and again", &path, WINDOWS);
+        let begun = Instant::now();
+        state.commit::<StateError>(b"positions", || Ok(())).expect("a working disk");
+        println!("the first checkpoint after that: {:?}", begun.elapsed());
     }
 }
 

@@ -36,6 +36,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("output", &["crate::input", "crate::cli", "crate::run"]),
     (
         "progress",
+        "state",
         &[
             "crate::window",
             "crate::aggregate",

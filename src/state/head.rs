@@ -15,6 +15,9 @@ pub const FORMAT: u32 = 1;
 const MAGIC: &[u8; 8] = b"streamw\0";
 const BYTES: usize = 76;
 
+/// No state lives long enough for such a number, and adding to smaller ones cannot overflow.
+const MOST: u64 = 1 << 56;
+
 /// The head of one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -71,7 +74,8 @@ impl Head {
             pieces: number(36),
             digest: u128::from_le_bytes(field(content, 44)),
         };
-        if head.tail < head.next { Ok(head) } else { Err(NoHead::Damaged) }
+        let possible = head.tail < head.next && head.next < MOST && head.epoch < MOST;
+        if possible { Ok(head) } else { Err(NoHead::Damaged) }
     }
 }
 
@@ -112,7 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_without_a_log_cannot_be() {
-        assert_eq!(Head::decode(&Head { next: 40, ..HEAD }.encode()), Err(NoHead::Damaged));
+    fn what_cannot_be_is_damage_whatever_its_sum() {
+        for impossible in [
+            Head { next: 40, ..HEAD },
+            Head { tail: u64::MAX - 1, next: u64::MAX, ..HEAD },
+            Head { epoch: u64::MAX, ..HEAD },
+        ] {
+            assert_eq!(Head::decode(&impossible.encode()), Err(NoHead::Damaged), "{impossible:?}");
+        }
     }
 }

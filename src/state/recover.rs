@@ -222,3 +222,122 @@ pub(super) fn read_chunk(
 pub(super) fn bad_chunk(number: u64, what: &str) -> Fault {
     Fault::Damaged(format!("chunk {number} {what}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Changes, PieceId, Store};
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
+
+    /// Values in memory.
+    #[derive(Clone, Default)]
+    struct Values(Arc<Mutex<BTreeMap<Key, Vec<u8>>>>);
+
+    impl Values {
+        fn all(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, Vec<u8>>> {
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+    }
+
+    impl Medium for Values {
+        fn get(&mut self, key: Key, into: &mut Vec<u8>) -> Result<bool, Fault> {
+            let all = self.all();
+            into.clear();
+            into.extend(all.get(&key).into_iter().flatten());
+            Ok(all.contains_key(&key))
+        }
+        fn put(&mut self, key: Key, value: &[u8]) -> Result<(), Fault> {
+            self.all().insert(key, value.to_vec());
+            Ok(())
+        }
+        fn remove(&mut self, key: Key) -> Result<(), Fault> {
+            self.all().remove(&key);
+            Ok(())
+        }
+        fn chunks(&mut self, _from: u64, _to: u64) -> Result<Vec<u64>, Fault> {
+            Ok(Vec::new())
+        }
+        fn sync(&mut self) -> Result<(), Fault> {
+            Ok(())
+        }
+        fn mark(&mut self, _epoch: u64) -> Result<(), Fault> {
+            Ok(())
+        }
+        fn marked(&mut self) -> Result<Option<u64>, Fault> {
+            Ok(None)
+        }
+        fn bytes(&mut self) -> Result<u64, Fault> {
+            Ok(0)
+        }
+    }
+
+    /// Whoever can write into the directory can make every sum right. Nonsense with right sums is refused or
+    /// read as what it says; it never breaks the program and makes it set nothing aside for what is not there.
+    #[test]
+    fn hostile_records_with_right_sums_break_nothing() {
+        let (mut whole, mut refused) = (0, 0);
+        for seed in 0..4_000u64 {
+            let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let mut next = |below: usize| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random as usize % below
+            };
+            let values = Values::default();
+            let mut store = Store::open(Box::new(values.clone())).expect("empty");
+            for epoch in 0..3 {
+                let mut changes = Changes::new();
+                for row in 0..4 {
+                    changes.put(PieceId { group: epoch, row }, &vec![7; next(3_000)]);
+                }
+                changes.remove_group(epoch.wrapping_sub(1));
+                store.append(&changes).expect("memory");
+                store.commit::<Fault>(b"payload", || Ok(())).expect("memory");
+            }
+            forge(&values, &mut next);
+            match Store::open(Box::new(values)).and_then(|mut store| store.visit(|_, _| Ok(()))) {
+                Ok(()) => whole += 1,
+                Err(Fault::Damaged(_)) => refused += 1,
+                Err(other) => panic!("seed {seed}: {other}"),
+            }
+        }
+        assert!(whole > 100 && refused > 100, "{whole} {refused}");
+    }
+
+    /// Changes bytes of the log or of its framing and makes all sums right again.
+    fn forge(values: &Values, next: &mut dyn FnMut(usize) -> usize) {
+        let mut all = values.all();
+        let mut head = Head::decode(&all[&Key::Head(0)]).expect("written above");
+        let mut digest = 0u128;
+        for number in head.tail..head.next {
+            let value = all.get_mut(&Key::Chunk(number)).expect("written above");
+            let chunk = chunk::open(value, number).expect("written above");
+            let (mut start, mut epoch) = (chunk.start, chunk.epoch);
+            if next(3) == 0 {
+                let length = value.len() - chunk::HEADER_BYTES;
+                match next(4) {
+                    0 => start = Some(next(length)),
+                    1 => epoch = next(5) as u64,
+                    2 => value.truncate(chunk::HEADER_BYTES + next(length)),
+                    _ => {
+                        for _ in 0..4 {
+                            let at = chunk::HEADER_BYTES + next(length.min(24));
+                            value[at] = [0, 1, 2, 3, 4, 0x7f, 0x80, 0xff][next(8)];
+                        }
+                    }
+                }
+            }
+            chunk::seal(value, number, epoch, start);
+            digest = digest.wrapping_add(chunk::digest(value));
+        }
+        head.digest = digest;
+        if next(4) == 0 {
+            head.tail += next(2) as u64;
+            head.pieces = next(10) as u64;
+        }
+        all.insert(Key::Head(0), head.encode());
+        all.remove(&Key::Head(1));
+    }
+}
