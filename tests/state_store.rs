@@ -218,8 +218,14 @@ fn f10_damage_is_refused_or_leads_to_the_checkpoint_before_and_is_said() {
         let newest = 7;
         let healthy = some_checkpoints(seed, newest + 1);
         let content = healthy.content().clone();
+        // Chunks from here on, and this head, are needed by the newest checkpoint alone.
+        let newest_from = some_checkpoints(seed, newest).content().durable.keys().max().copied();
+        let newest_alone = |key: Key| match key {
+            Key::Head(parity) => u64::from(parity) == newest % 2,
+            chunk => Some(chunk) > newest_from,
+        };
         let mut rng = Rng(seed);
-        let mut damages: Vec<(String, Disk)> = Vec::new();
+        let mut damages: Vec<(String, Key, Disk)> = Vec::new();
         for (key, value) in &content.durable {
             let mut damage = |what: String, value: Option<Vec<u8>>| {
                 let mut content = content.clone();
@@ -227,7 +233,7 @@ fn f10_damage_is_refused_or_leads_to_the_checkpoint_before_and_is_said() {
                     Some(value) => content.durable.insert(*key, value),
                     None => content.durable.remove(key),
                 };
-                damages.push((format!("seed {seed}, {key:?} {what}"), Disk::with(content)));
+                damages.push((format!("seed {seed}, {key:?} {what}"), *key, Disk::with(content)));
             };
             damage("gone".into(), None);
             damage("emptied".into(), Some(Vec::new()));
@@ -244,8 +250,10 @@ fn f10_damage_is_refused_or_leads_to_the_checkpoint_before_and_is_said() {
             let others: Vec<&Vec<u8>> = content.durable.values().filter(|other| *other != value).collect();
             damage("replaced".into(), Some((*rng.pick(&others)).clone()));
         }
-        for (context, disk) in damages {
-            match assert_no_silent_difference(&disk, seed, newest, &context) {
+        for (context, key, disk) in damages {
+            let epoch = assert_no_silent_difference(&disk, seed, newest, &context);
+            assert!(!newest_alone(key) || epoch == Some(newest - 1), "{context}: {epoch:?}");
+            match epoch {
                 Some(epoch) if epoch == newest => whole += 1,
                 Some(_) => previous += 1,
                 None => refused += 1,
@@ -321,6 +329,23 @@ fn ten_thousand_small_checkpoints_leave_a_small_medium() {
     let values = disk.content().durable.len();
     assert!(values < 200, "{values} values");
     assert_eq!(pieces(&mut open(&disk).expect("whole")).len(), 5);
+}
+
+#[test]
+fn what_an_unfinished_checkpoint_left_behind_is_removed() {
+    let mut large = Changes::new();
+    (0..100).for_each(|row| large.put(PieceId { group: 0, row }, &[row as u8; 2_000]));
+    let disk = some_checkpoints(4, 3);
+    let values = disk.content().durable.len();
+    let mut store = open(&disk).expect("whole");
+    store.append(&large).expect("a working medium");
+    disk.cut(Cut::Kept, &mut Rng(0));
+    assert!(disk.content().durable.len() > values + 40);
+    let mut store = open(&disk).expect("whole");
+    let mut script = Script::after(4, SMALL, store.epoch());
+    commit(&mut store, &mut script).expect("a working medium");
+    disk.cut(Cut::Kept, &mut Rng(0));
+    assert!(disk.content().durable.len() < values + 20);
 }
 
 #[test]
