@@ -23,8 +23,7 @@
 //!
 //! ```text
 //! 4  main → host, run, commands, error          joins the parts
-//! 3  cli      input      output      progress    words, bytes, threads: they do not know one another
-//! 3  cli      input      output      state      words, bytes, threads, disk: they do not know one another
+//! 3  cli  input  output  progress  state        words, bytes, threads, disk: they do not know one another
 //! 2  engine                                     pure: same inputs, same panes; no clock, no I/O
 //! 1  window   aggregate                         pure
 //! 0  time     event      metrics     suggest    pure

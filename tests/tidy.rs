@@ -36,6 +36,17 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("output", &["crate::input", "crate::cli", "crate::run"]),
     (
         "progress",
+        &[
+            "crate::window",
+            "crate::aggregate",
+            "crate::engine",
+            "crate::input",
+            "crate::output",
+            "crate::cli",
+            "crate::run",
+        ],
+    ),
+    (
         "state",
         &[
             "crate::window",

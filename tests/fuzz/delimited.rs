@@ -116,6 +116,7 @@ fn got(bytes: &[u8], delimiter: u8, max_line: usize) -> Vec<Row> {
         time_rules: rules(),
         keys: vec![field("k")],
         values: vec![ValueField { field: field("v"), as_number: false, as_value: true }],
+        dedup: None,
         nulls: Vec::new(),
     });
     let names = ["ts", "k", "v"].map(str::to_owned);

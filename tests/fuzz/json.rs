@@ -252,6 +252,7 @@ fn projection(wanted: &Wanted) -> Projection {
         time_rules: rules(),
         keys: wanted.keys.iter().map(field).collect(),
         values: values.chain(others).collect(),
+        dedup: None,
         nulls: wanted.nulls.iter().map(|null| (*null).to_owned()).collect(),
     }
 }

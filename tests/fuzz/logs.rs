@@ -32,6 +32,7 @@ fn decoded(
         time_rules: rules,
         keys: keys.iter().map(field).collect(),
         values: Vec::new(),
+        dedup: None,
         nulls: Vec::new(),
     });
     let reading = Reading { projection, names, source: "-", max_line: 200 };
