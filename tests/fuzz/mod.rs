@@ -4,8 +4,8 @@
 //! This is plain Rust, so that it runs wherever the tests do. (cargo-fuzz wants a nightly compiler and a run of its own, bolero and
 //! proptest find no more than this without one: what finds defects here is the second reading, not the generator.)
 //!
-//! All targets together run for `STREAMW_FUZZ_SECONDS`, a few by default, a minute in CI, longer with
-//! `.ci/run --fuzz SECONDS`, which also starts from a new `STREAMW_FUZZ_SEED`. An input that was read wrong is shown, made
+//! All targets together run for `FUZZ_SECONDS`, a few by default, a minute in CI, longer with
+//! `.ci/run --fuzz SECONDS`, which also starts from a new `FUZZ_SEED`. An input that was read wrong is shown, made
 //! small; as a file in `testdata/fuzz/TARGET` it is tried first from then on.
 
 mod delimited;
@@ -90,8 +90,8 @@ pub struct Target<'a> {
 impl Target<'_> {
     /// Tries inputs until the time is over, beginning with those that were once wrong.
     pub fn run(self, check: impl Fn(&[u8]) -> Checked) {
-        let seed = setting("STREAMW_FUZZ_SEED").unwrap_or(1.0) as u64;
-        let share = Duration::from_secs_f64(setting("STREAMW_FUZZ_SECONDS").unwrap_or(4.0) / TARGETS);
+        let seed = setting("FUZZ_SEED").unwrap_or(1.0) as u64;
+        let share = Duration::from_secs_f64(setting("FUZZ_SECONDS").unwrap_or(4.0) / TARGETS);
         let (began, mut random) = (Instant::now(), Random::new(seed));
         let mut kept = self.once_wrong();
         kept.extend(self.seeds.iter().cloned());
