@@ -61,6 +61,16 @@ fn a_late_row_of_an_older_window_takes_the_place_of_nothing_newer() {
         .stdin("{\"ts\":1}\n{\"ts\":9}\n{\"ts\":5}\n{\"ts\":20.25}\n");
     let sessions = sessions.run().stdout;
     assert!(sessions.ends_with("streamw_window_end_seconds 25.25\n"), "{sessions}");
+    // Windows without bounds follow one another as they come, whatever the times of their events.
+    let counts = Streamw::new().args("-w count:2 -t ts -a sum:ts -o prometheus");
+    let counts = counts.stdin("{\"ts\":7}\n{\"ts\":9}\n{\"ts\":1}\n{\"ts\":2}\n").run().stdout;
+    assert!(counts.contains("streamw_sum_ts 3\n") && counts.ends_with("_seconds 2\n"), "{counts}");
+    // Rows from before the end count, and what is taken back is not shown.
+    let early = |args: &str| {
+        Streamw::new().args("-w 10s -t ts -l 1h -o prometheus --early every:1").args(args).stdin(input).run()
+    };
+    assert_same("the metrics", &row(""), &early("--updates retracting").stdout);
+    assert_same("the metrics", &row(""), &early("").stdout);
 }
 
 #[test]

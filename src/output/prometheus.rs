@@ -4,7 +4,7 @@
 use super::text::number;
 use super::{Encoder, RowShape};
 use crate::aggregate::{Raw, Value};
-use crate::engine::pane::Pane;
+use crate::engine::pane::{Pane, Timing};
 use crate::event::key::{KeyPart, parts};
 use crate::event::number::Number;
 use crate::time::format::TimeStyle;
@@ -96,8 +96,10 @@ impl Encoder for Prometheus {
     fn row(&mut self, pane: &Pane<'_>, _out: &mut Vec<u8>) {
         let Some(picture) = self.pictures.get_mut(pane.spec) else { return };
         let age = |window: &Window| (window.end, window.start);
-        // A correction of an older window is older than the row that is shown.
-        if picture.rows.get(pane.key).is_some_and(|row| age(&row.window) > age(&pane.window)) {
+        // A correction of an older window is older than the row that is shown; windows without bounds are never corrected.
+        let is_older = |row: &Row| pane.events.is_none() && age(&row.window) > age(&pane.window);
+        // What is taken back is followed by what it is now.
+        if pane.timing == Timing::Retract || picture.rows.get(pane.key).is_some_and(is_older) {
             return;
         }
         let mut numbers = Vec::new();
