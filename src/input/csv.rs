@@ -1,12 +1,14 @@
 //! CSV as RFC 4180 has it: a header, cells in quotes with doubled quotes and newlines inside.
 
 use super::cut::{CsvRows, Cutter};
+use super::marks::Wanted;
 use super::record::{Found, push_event};
-use super::{Decode, FirstRecord, Format, Layout, Reading, columns, push_bad, too_long};
+use super::{Decode, FirstRecord, Format, Layout, Reading, Tools, columns, push_bad, too_long};
 use crate::error::Error;
 use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
 use crate::time::parse::TimeCache;
+use std::ops::Range;
 use std::sync::Arc;
 
 const QUOTE: u8 = b'"';
@@ -109,6 +111,14 @@ struct Cell {
     is_doubled: bool,
 }
 
+/// The row at hand.
+#[derive(Default)]
+struct Row {
+    cells: Vec<Cell>,
+    /// Newlines in its cells.
+    inner_lines: u32,
+}
+
 /// Reads the header row that the bytes begin with.
 fn read_header(bytes: &[u8], delimiter: u8) -> Vec<String> {
     let mut reader = csv::ReaderBuilder::new()
@@ -145,12 +155,15 @@ impl Csv {
     /// Finds the cells of the row at `start`; says where the next one begins. `None` for quoting
     /// that RFC 4180 does not know, which the cutter keeps out of blocks.
     #[inline]
-    fn split(&self, bytes: &[u8], start: usize, cells: &mut Vec<Cell>) -> Option<usize> {
+    fn split(&self, bytes: &[u8], start: usize, row: &mut Row) -> Option<usize> {
+        let Row { cells, inner_lines } = row;
         cells.clear();
+        *inner_lines = 0;
         let mut at = start;
         loop {
             let (cell, end) = if bytes.get(at) == Some(&QUOTE) && at - start <= self.max_line {
                 let (length, is_doubled) = quoted_length(&bytes[at + 1..])?;
+                *inner_lines += memchr::memchr_iter(b'\n', &bytes[at + 1..][..length]).count() as u32;
                 (Cell { span: span(at + 1, length), is_quoted: true, is_doubled }, at + length + 2)
             } else {
                 let rest = &bytes[at..];
@@ -167,6 +180,75 @@ impl Csv {
                 [] | [b'\r'] => return Some(bytes.len()),
                 _ => return None,
             }
+        }
+    }
+
+    /// As [`Csv::split`], for a row that ends in a newline, with the delimiters, newlines and quotes of the block
+    /// at hand. `next_mark` is the first that does not lie before the row, and is moved behind it. `None` where
+    /// that does not tell, and for a row that is too long.
+    #[inline]
+    fn split_marked(
+        &self,
+        bytes: &[u8],
+        marks: &[u32],
+        next_mark: &mut usize,
+        start: usize,
+        row: &mut Row,
+    ) -> Option<usize> {
+        row.cells.clear();
+        row.inner_lines = 0;
+        let mut at = start;
+        let mut marks = marks.get(*next_mark..)?.iter();
+        let mut mark = || marks.next().map(|mark| *mark as usize);
+        let mut taken = 0;
+        loop {
+            let mut place = mark()?;
+            taken += 1;
+            let mut cell = Cell { span: span(at, place - at), is_quoted: false, is_doubled: false };
+            if bytes[place] == QUOTE {
+                if place == at {
+                    let mut is_doubled = false;
+                    loop {
+                        place = mark()?;
+                        taken += 1;
+                        if bytes[place] == b'\n' {
+                            row.inner_lines += 1;
+                        } else if bytes[place] == QUOTE {
+                            if bytes.get(place + 1) != Some(&QUOTE) {
+                                break;
+                            }
+                            is_doubled = true;
+                            mark()?;
+                            taken += 1;
+                        }
+                    }
+                    cell = Cell { span: span(at + 1, place - at - 1), is_quoted: true, is_doubled };
+                    let after = mark()?;
+                    taken += 1;
+                    let is_next = after == place + 1 || bytes[place + 1] == b'\r' && after == place + 2;
+                    if !is_next || bytes[after] == QUOTE || after == place + 2 && bytes[after] != b'\n' {
+                        return None;
+                    }
+                    place = after;
+                } else {
+                    // Quotes in the middle of a cell are text.
+                    while bytes[place] == QUOTE {
+                        place = mark()?;
+                        taken += 1;
+                    }
+                    cell.span = span(at, place - at);
+                }
+            }
+            at = place + 1;
+            if bytes[place] == b'\n' {
+                if !cell.is_quoted && bytes[..place].last() == Some(&b'\r') && cell.span.len > 0 {
+                    cell.span.len -= 1;
+                }
+                row.cells.push(cell);
+                *next_mark += taken;
+                return (at - start <= self.max_line).then_some(at);
+            }
+            row.cells.push(cell);
         }
     }
 
@@ -222,42 +304,41 @@ fn undouble(bytes: &[u8]) -> impl Iterator<Item = u8> {
 }
 
 impl Decode for Csv {
-    fn decode(&self, layout: &Layout, batch: &mut EventBatch) {
-        let mut cells = Vec::with_capacity(self.header.len());
+    fn decode(&self, layout: &Layout, batch: &mut EventBatch, tools: &mut Tools) {
+        tools.marks.find(&batch.bytes, Wanted::AnyOf([self.delimiter, b'\n', QUOTE]));
+        let marks = tools.marks.places();
+        let mut mark = 0;
+        let mut row = Row { cells: Vec::with_capacity(self.header.len()), inner_lines: 0 };
         let mut fields = vec![Found::Missing; self.columns.len()];
-        let mut dates = TimeCache::default();
+        let mut times = TimeCache::default();
         let mut malformed = layout.malformed.iter().peekable();
         let mut start = 0;
         while start < batch.bytes.len() {
             if let Some(bad) = malformed.next_if(|bad| bad.start <= start) {
-                let record = self.record(batch, start, bad.end);
-                batch.lines += 1;
-                let refusal = match line_length(&batch.bytes[start..bad.end]) {
-                    length if length > self.max_line => (Reason::TooLong, too_long(length as u64, self.max_line)),
-                    _ => (Reason::Quote, "a quoted cell does not end as RFC 4180 has it".to_owned()),
-                };
-                push_bad(batch, record, refusal, bad.end as u64);
+                self.malformed(batch, start..bad.end);
                 start = bad.end;
+                mark = marks.partition_point(|mark| (*mark as usize) < start);
                 continue;
             }
-            let next = match self.split(&batch.bytes, start, &mut cells) {
+            let next = match self.split_marked(&batch.bytes, marks, &mut mark, start, &mut row) {
                 Some(next) => next,
-                None => batch.bytes.len(),
+                None => {
+                    let next = self.split(&batch.bytes, start, &mut row).unwrap_or(batch.bytes.len());
+                    mark = marks.partition_point(|mark| (*mark as usize) < next);
+                    next
+                }
             };
             let record = self.record(batch, start, next);
-            let text = batch.text(record.text);
-            let (length, is_blank) = (line_length(&batch.bytes[start..next]), text.iter().all(|b| *b == b' '));
-            // Newlines stand in quoted cells only.
-            let is_one_line = !cells.iter().any(|cell| cell.is_quoted);
-            batch.lines += 1 + if is_one_line { 0 } else { memchr::memchr_iter(b'\n', text).count() as u32 };
+            batch.lines += 1 + row.inner_lines;
+            let length = line_length(&batch.bytes[start..next]);
             if length > self.max_line {
                 push_bad(batch, record, (Reason::TooLong, too_long(length as u64, self.max_line)), next as u64);
-            } else if is_blank {
+            } else if batch.text(record.text).iter().all(|byte| *byte == b' ') {
                 batch.push_aside(Aside::Blank(1), next as u64);
-            } else if layout.header == Some(start) || self.reads_as_event && self.is_header(batch, &cells) {
+            } else if layout.header == Some(start) || self.reads_as_event && self.is_header(batch, &row.cells) {
                 batch.push_aside(Aside::Header, next as u64);
             } else {
-                self.row(batch, record, &cells, &mut fields, next, &mut dates);
+                self.row(batch, record, &row.cells, &mut fields, next, &mut times);
             }
             start = next;
         }
@@ -270,6 +351,17 @@ fn line_length(row: &[u8]) -> usize {
 }
 
 impl Csv {
+    fn malformed(&self, batch: &mut EventBatch, line: Range<usize>) {
+        let record = self.record(batch, line.start, line.end);
+        batch.lines += 1;
+        let refusal = match line_length(&batch.bytes[line.clone()]) {
+            length if length > self.max_line => (Reason::TooLong, too_long(length as u64, self.max_line)),
+            _ => (Reason::Quote, "a quoted cell does not end as RFC 4180 has it".to_owned()),
+        };
+        push_bad(batch, record, refusal, line.end as u64);
+    }
+
+    #[inline]
     fn record(&self, batch: &EventBatch, start: usize, next: usize) -> RecordSpan {
         let row = &batch.bytes[start..next];
         let row = row.strip_suffix(b"\n").unwrap_or(row);
@@ -303,5 +395,87 @@ impl Csv {
         } else {
             push_bad(batch, record, refusal, next as u64);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::projection::Field;
+    use crate::input::marks::Marks;
+    use crate::time::parse::{TimeFormat, TimeRules};
+    use crate::time::year::YearRule;
+    use crate::time::zone::Zone;
+
+    fn decoder(max_line: usize) -> Csv {
+        let projection = Projection {
+            time: Field::parse("1").expect("a name"),
+            time_rules: TimeRules { format: TimeFormat::Auto, zone: Zone::utc(), year: YearRule::Written },
+            keys: Vec::new(),
+            values: Vec::new(),
+            nulls: Vec::new(),
+            dedup: None,
+        };
+        let input = Reading { projection: projection.into(), names: &["1".to_owned()], source: "-", max_line };
+        Csv::new(input, &Separated { delimiter: b',', columns: Columns::Numbered }).expect("the column is there")
+    }
+
+    #[test]
+    fn rows_have_the_same_cells_with_marks_and_without() {
+        let mut state = 11u64;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let cells: [&[u8]; 12] = [
+            b"",
+            b"a",
+            b"some words",
+            b"\"in quotes\"",
+            b"\"\"",
+            b"\"a,b\"",
+            b"\"a \"\"b\"\"\"",
+            b"\"two\nlines\r\n,three\"",
+            b"a\"b\"",
+            b"a\"",
+            b"\r",
+            b"a\rb",
+        ];
+        let mut told = 0;
+        for round in 0..20_000 {
+            let mut block = Vec::new();
+            for _ in 0..random(5) {
+                let row: Vec<&[u8]> = (0..1 + random(6)).map(|_| cells[random(cells.len())]).collect();
+                block.extend(row.join(&b','));
+                block.extend_from_slice([&b"\n"[..], b"\r\n"][random(2)]);
+            }
+            block.truncate(block.len() - random(3).min(block.len()));
+            if random(4) == 0 && !block.is_empty() {
+                // What the cutter would keep out: any answer is right that is the same.
+                let place = random(block.len());
+                block[place] = b",\"\n\ra"[random(5)];
+            }
+            let csv = decoder([8, 1000][random(2)]);
+            let mut marks = Marks::default();
+            marks.find(&block, Wanted::AnyOf(*b",\n\""));
+            let (mut row, mut plain) = (Row::default(), Row::default());
+            let (mut start, mut mark) = (0, 0);
+            while start < block.len() {
+                let expected = csv.split(&block, start, &mut plain);
+                if let Some(next) = csv.split_marked(&block, marks.places(), &mut mark, start, &mut row) {
+                    let shown = String::from_utf8_lossy(&block[start..]);
+                    assert_eq!(Some(next), expected, "round {round}: {shown:?}");
+                    let cells = |row: &Row| -> Vec<_> {
+                        row.cells.iter().map(|cell| (cell.span, cell.is_quoted, cell.is_doubled)).collect()
+                    };
+                    assert_eq!(cells(&row), cells(&plain), "round {round}: {shown:?}");
+                    assert_eq!(row.inner_lines, plain.inner_lines, "round {round}: {shown:?}");
+                    told += 1;
+                }
+                start = expected.unwrap_or(block.len());
+                mark = marks.places().partition_point(|mark| (*mark as usize) < start);
+            }
+        }
+        assert!(told > 20_000, "{told}");
     }
 }

@@ -1,8 +1,9 @@
 //! What formats of a record a line share: lines that are blank, too long or not UTF-8.
 
+use super::marks::Marks;
 use super::record::{Found, Refusal, push_event};
-use super::trail::Ends;
-use super::{Decode, FirstRecord, Layout, push_bad, too_long};
+use super::trail::{Ends, Marked};
+use super::{Decode, FirstRecord, Layout, Tools, push_bad, too_long};
 use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
 use crate::time::parse::TimeCache;
@@ -31,14 +32,14 @@ pub trait FindFields: Send + Sync {
         scratch: &mut Self::Scratch,
     ) -> Result<(), Refusal>;
 
-    /// A block of lines begins, all of them UTF-8.
-    fn begin(&self, _bytes: &[u8], _scratch: &mut Self::Scratch) {}
+    /// A block of lines begins, all of them UTF-8: marks what [`FindFields::follow`] needs to know of it.
+    fn begin(&self, _bytes: &[u8], _marks: &mut Marks) {}
 
     /// As [`FindFields::find`] for the record at `start` of a block, whose end it tells, if the record is like
     /// those before it. `None`, and nothing said of it, if not.
     fn follow(
         &self,
-        _bytes: &[u8],
+        _block: Marked<'_>,
         _start: usize,
         _fields: &mut [Found],
         _scratch: &mut Self::Scratch,
@@ -81,18 +82,20 @@ impl<F: FindFields> LineDecoder<F> {
 }
 
 impl<F: FindFields> Decode for LineDecoder<F> {
-    fn decode(&self, _layout: &Layout, batch: &mut EventBatch) {
+    fn decode(&self, _layout: &Layout, batch: &mut EventBatch, tools: &mut Tools) {
+        let marks = &mut tools.marks;
         let mut fields = vec![Found::Missing; self.projection.fields().count()];
         let mut scratch = F::Scratch::default();
         let mut dates = TimeCache::default();
         let is_utf8 = !F::WHOLE_UTF8 || simdutf8::basic::from_utf8(&batch.bytes).is_ok();
         if is_utf8 {
-            self.find.begin(&batch.bytes, &mut scratch);
+            self.find.begin(&batch.bytes, marks);
         }
         let mut start = 0;
         while start < batch.bytes.len() {
             if is_utf8
-                && let Some(ends) = self.find.follow(&batch.bytes, start, &mut fields, &mut scratch)
+                && let block = (Marked { bytes: &batch.bytes, marks: marks.places() })
+                && let Some(ends) = self.find.follow(block, start, &mut fields, &mut scratch)
                 && ends.next - start <= self.max_line
             {
                 let text = TextSpan { start: start as u32, len: (ends.text - start) as u32 };

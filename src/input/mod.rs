@@ -112,7 +112,14 @@ pub struct Layout {
 /// Makes events of a block. One per input, shared by the decoder threads.
 pub trait Decode: Send + Sync {
     /// Fills the columns of a batch from its bytes.
-    fn decode(&self, layout: &Layout, batch: &mut EventBatch);
+    fn decode(&self, layout: &Layout, batch: &mut EventBatch, tools: &mut Tools);
+}
+
+/// What a decoder thread has for its own, block after block.
+#[derive(Debug, Default)]
+pub struct Tools {
+    /// For the places of some bytes in the block at hand.
+    pub marks: marks::Marks,
 }
 
 /// Bytes of a line that is too long which its report shows.

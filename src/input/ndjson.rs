@@ -69,7 +69,6 @@ struct Member {
 struct Scratch {
     tokens: Vec<Option<Token>>,
     trail: Trail,
-    marks: Marks,
     /// The first mark that does not lie before the record at hand.
     mark: usize,
 }
@@ -260,23 +259,21 @@ impl FindFields for Fields {
         Ok(())
     }
 
-    fn begin(&self, bytes: &[u8], scratch: &mut Scratch) {
-        scratch.marks.find(bytes, marks::Wanted::JsonSpecial);
-        scratch.mark = 0;
+    fn begin(&self, bytes: &[u8], marks: &mut Marks) {
+        marks.find(bytes, marks::Wanted::JsonSpecial);
     }
 
     #[inline]
-    fn follow(&self, bytes: &[u8], start: usize, fields: &mut [Found], scratch: &mut Scratch) -> Option<Ends> {
-        let Scratch { tokens, trail, marks, mark } = scratch;
+    fn follow(&self, block: Marked<'_>, start: usize, fields: &mut [Found], scratch: &mut Scratch) -> Option<Ends> {
+        let Scratch { tokens, trail, mark } = scratch;
         if !trail.is_trusted() {
             return None;
         }
         tokens.clear();
         tokens.resize(self.slot_count, None);
         let take = &mut Taken { root: &self.root, tokens };
-        let marks = marks.places();
-        *mark += marks[*mark..].iter().take_while(|mark| (**mark as usize) < start).count();
-        let ends = trail.follow(Marked { bytes, marks }, mark, start, take)?;
+        *mark += block.marks[*mark..].iter().take_while(|mark| (**mark as usize) < start).count();
+        let ends = trail.follow(block, mark, start, take)?;
         trail.confirm();
         self.choose(tokens, 0, fields);
         Some(ends)
@@ -353,6 +350,7 @@ mod tests {
     use super::*;
     use crate::event::projection::ValueField;
     use crate::event::{Aside, EventBatch, PlacedAside, RawValue, RecordSpan};
+    use crate::input::Tools;
     use crate::time::parse::{TimeFormat, TimeRules};
     use crate::time::year::YearRule;
     use crate::time::zone::Zone;
@@ -375,7 +373,7 @@ mod tests {
     fn said(decoder: &dyn Decode, block: &[u8], fields: usize) -> Vec<String> {
         let mut batch = EventBatch::new(fields, fields + 2);
         batch.bytes = block.to_vec();
-        decoder.decode(&Layout::default(), &mut batch);
+        decoder.decode(&Layout::default(), &mut batch, &mut Tools::default());
         let text = |span: RecordSpan| String::from_utf8_lossy(batch.text(span.text)).into_owned();
         let mut lines = Vec::new();
         let mut asides = batch.asides.iter().peekable();

@@ -1,7 +1,7 @@
 //! Decoder threads. Blocks are dealt out in turn and taken back in the same turn, so that batches
 //! come out in the order of blocks without anybody sorting them (T9).
 
-use super::{Decode, Layout, push_bad, too_long};
+use super::{Decode, Layout, Tools, push_bad, too_long};
 use crate::error::{Error, Severity};
 use crate::event::{EventBatch, Reason, RecordSpan, TextSpan};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -132,9 +132,10 @@ pub fn start(
 }
 
 fn run(blocks: &Receiver<Item<Block>>, batches: &Sender<Item<EventBatch>>) {
+    let mut tools = Tools::default();
     for item in blocks {
         let item = match item {
-            Item::Records(block) => Item::Records(decode(block)),
+            Item::Records(block) => Item::Records(decode(block, &mut tools)),
             Item::Say(severity, text) => Item::Say(severity, text),
             Item::Names(names) => Item::Names(names),
             Item::Failed(error) => Item::Failed(error),
@@ -145,10 +146,10 @@ fn run(blocks: &Receiver<Item<Block>>, batches: &Sender<Item<EventBatch>>) {
     }
 }
 
-fn decode(block: Block) -> EventBatch {
+fn decode(block: Block, tools: &mut Tools) -> EventBatch {
     let Block { mut batch, content } = block;
     match content {
-        Content::Records(layout, decoder) => decoder.decode(&layout, &mut batch),
+        Content::Records(layout, decoder) => decoder.decode(&layout, &mut batch, tools),
         Content::LongLine { length, lines, max_line } => {
             let text = TextSpan { start: 0, len: batch.bytes.len() as u32 };
             let end = batch.consumed;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use streamw::event::projection::{Field, Projection, ValueField};
 use streamw::event::{Aside, EventBatch, RawValue};
 use streamw::input::csv::{Columns, Separated};
-use streamw::input::{Format, Layout, Reading};
+use streamw::input::{Format, Layout, Reading, Tools};
 use streamw::time::parse::{TimeFormat, TimeRules};
 use streamw::time::year::YearRule;
 use streamw::time::zone::Zone;
@@ -127,7 +127,7 @@ fn got(bytes: &[u8], delimiter: u8, max_line: usize) -> Vec<Row> {
     let layout = Layout { header: None, malformed: cut.malformed };
     let mut batch = EventBatch::new(1, 3);
     batch.bytes = bytes.to_vec();
-    decoder.decode(&layout, &mut batch);
+    decoder.decode(&layout, &mut batch, &mut Tools::default());
     let event = |index: usize| {
         let (key, _) = batch.keys.get(index);
         let key = match streamw::event::key::parts(key).next().expect("a part") {

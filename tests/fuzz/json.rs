@@ -6,7 +6,7 @@ use streamw::event::number::Number;
 use streamw::event::projection::{Field, Projection, ValueField};
 use streamw::event::{Aside, EventBatch, RawValue, Reason, key};
 use streamw::input::ndjson::Ndjson;
-use streamw::input::{Format, Layout, Reading};
+use streamw::input::{Format, Layout, Reading, Tools};
 use streamw::time::parse::{TimeCache, TimeFormat, TimeRules};
 use streamw::time::year::YearRule;
 use streamw::time::zone::Zone;
@@ -329,7 +329,7 @@ fn decoded(bytes: &[u8], wanted: &Wanted, max_line: usize) -> Vec<Outcome> {
     let decoder = Ndjson.decoder(reading).unwrap_or_else(|error| panic!("{error}"));
     let mut batch = EventBatch::new(projection.values.len(), projection.fields().count());
     batch.bytes = bytes.to_vec();
-    decoder.decode(&Layout::default(), &mut batch);
+    decoder.decode(&Layout::default(), &mut batch, &mut Tools::default());
     let mut lines = vec![Outcome::Blank; batch.lines as usize];
     let (mut blank, mut told) = (0, 0);
     for aside in &batch.asides {

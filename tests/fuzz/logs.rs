@@ -8,7 +8,7 @@ use streamw::event::projection::{Field, Projection};
 use streamw::event::{Aside, EventBatch};
 use streamw::input::combined::{Combined, FIELDS};
 use streamw::input::logfmt::Logfmt;
-use streamw::input::{Format, Layout, Reading};
+use streamw::input::{Format, Layout, Reading, Tools};
 use streamw::time::parse::{TimeFormat, TimeRules};
 use streamw::time::pattern::Pattern;
 use streamw::time::year::YearRule;
@@ -39,7 +39,7 @@ fn decoded(
     let decoder = format.decoder(reading).unwrap_or_else(|error| panic!("{error}"));
     let mut batch = EventBatch::new(0, keys.len() + 1);
     batch.bytes = bytes.to_vec();
-    decoder.decode(&Layout::default(), &mut batch);
+    decoder.decode(&Layout::default(), &mut batch, &mut Tools::default());
     let mut lines = vec![None; batch.lines as usize];
     for aside in &batch.asides {
         if let Aside::Bad(bad) = &aside.aside {
