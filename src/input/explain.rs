@@ -1,6 +1,6 @@
 //! What was found out about an input, in words (`-v`).
 
-use super::{FirstRecord, Format, Layout, Reading};
+use super::{FirstRecord, Format, Layout, Reading, Tools};
 use crate::error::list;
 use crate::event::EventBatch;
 use crate::event::projection::Projection;
@@ -77,6 +77,6 @@ fn decode(
     let mut batch = EventBatch::new(projection.values.len(), projection.fields().count());
     batch.bytes.extend_from_slice(bytes);
     let decoder = format.decoder(Reading { projection, ..*reading }).ok()?;
-    decoder.decode(layout, &mut batch);
+    decoder.decode(layout, &mut batch, &mut Tools::default());
     Some((batch.records.first()?.text.start, *batch.times.first()?))
 }
