@@ -75,6 +75,29 @@ impl Marks {
     }
 }
 
+/// Calls `visit` for each 64 bytes, but for fewer at the end, with where they begin and which of them are the first
+/// wanted byte, the second, and so on; until it says false.
+pub fn each_chunk<const N: usize>(bytes: &[u8], wanted: [u8; N], visit: impl FnMut(usize, [u64; N]) -> bool) {
+    let (chunks, _) = bytes.as_chunks::<WIDTH>();
+    #[cfg(target_arch = "x86_64")]
+    x86::each_chunk(chunks, wanted, visit);
+    #[cfg(not(target_arch = "x86_64"))]
+    each_portably(chunks, wanted, visit);
+}
+
+#[inline(always)]
+fn each_portably<const N: usize>(
+    chunks: &[[u8; WIDTH]],
+    wanted: [u8; N],
+    mut visit: impl FnMut(usize, [u64; N]) -> bool,
+) {
+    for (index, chunk) in chunks.iter().enumerate() {
+        if !visit(index * WIDTH, wanted.map(|byte| portable(chunk, Wanted::AnyOf([byte; 3])))) {
+            return;
+        }
+    }
+}
+
 /// Writes the places of the bits that are set, and some that mean nothing after them; says how many are set.
 #[inline(always)]
 fn write_bits(places: &mut [u32], mut bits: u64, begun: u32) -> usize {
@@ -131,6 +154,58 @@ mod x86 {
                 return true;
             }
             false
+        }
+    }
+
+    /// As [`super::each_chunk`].
+    #[inline]
+    pub(super) fn each_chunk<const N: usize>(
+        chunks: &[[u8; WIDTH]],
+        wanted: [u8; N],
+        visit: impl FnMut(usize, [u64; N]) -> bool,
+    ) {
+        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("lzcnt") {
+            // SAFETY: the processor has been asked for what the function is compiled for.
+            unsafe { each_avx512(chunks, wanted, visit) }
+        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("lzcnt") {
+            // SAFETY: as above.
+            unsafe { each_avx2(chunks, wanted, visit) }
+        } else {
+            super::each_portably(chunks, wanted, visit);
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,lzcnt")]
+    pub(super) fn each_avx512<const N: usize>(
+        chunks: &[[u8; WIDTH]],
+        wanted: [u8; N],
+        mut visit: impl FnMut(usize, [u64; N]) -> bool,
+    ) {
+        let wanted = wanted.map(|byte| _mm512_set1_epi8(byte as i8));
+        for (index, chunk) in chunks.iter().enumerate() {
+            // SAFETY: 64 bytes are read from an array of as many, which need not be aligned.
+            let bytes = unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) };
+            if !visit(index * WIDTH, wanted.map(|byte| _mm512_cmpeq_epi8_mask(bytes, byte))) {
+                return;
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx2,lzcnt")]
+    pub(super) fn each_avx2<const N: usize>(
+        chunks: &[[u8; WIDTH]],
+        wanted: [u8; N],
+        mut visit: impl FnMut(usize, [u64; N]) -> bool,
+    ) {
+        let wanted = wanted.map(|byte| _mm256_set1_epi8(byte as i8));
+        for (index, chunk) in chunks.iter().enumerate() {
+            let (halves, _) = chunk.as_chunks::<32>();
+            // SAFETY: 32 bytes are read from an array of as many, which need not be aligned.
+            let [low, high] = [0, 1].map(|half: usize| unsafe { _mm256_loadu_si256(halves[half].as_ptr().cast()) });
+            let bits = |half, byte| u64::from(_mm256_movemask_epi8(_mm256_cmpeq_epi8(half, byte)) as u32);
+            if !visit(index * WIDTH, wanted.map(|byte| bits(low, byte) | bits(high, byte) << 32)) {
+                return;
+            }
         }
     }
 
@@ -273,6 +348,38 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn chunks_are_told_apart_in_all_ways() {
+        let bytes: Vec<u8> = (0..1000u32).map(|i| b"\",\n\rabc\xFF"[(i * i % 61 % 8) as usize]).collect();
+        let wanted = *b"\",\n\r";
+        let (chunks, _) = bytes.as_chunks::<WIDTH>();
+        let bits = |chunk: &[u8; WIDTH], byte| (0..64).map(|place| u64::from(chunk[place] == byte) << place).sum();
+        let expected: Vec<[u64; 4]> = chunks.iter().map(|chunk| wanted.map(|byte| bits(chunk, byte))).collect();
+        type Visit<'a> = &'a mut dyn FnMut(usize, [u64; 4]) -> bool;
+        let gather = |each: &dyn Fn(Visit<'_>)| {
+            let mut found = Vec::new();
+            each(&mut |begun, bits| {
+                assert_eq!(begun, found.len() * WIDTH);
+                found.push(bits);
+                true
+            });
+            found
+        };
+        assert_eq!(gather(&|visit| each_chunk(&bytes, wanted, visit)), expected);
+        assert_eq!(gather(&|visit| each_portably(chunks, wanted, visit)), expected);
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("lzcnt") {
+            // SAFETY: the processor has just been asked.
+            assert_eq!(gather(&|visit| unsafe { x86::each_avx2(chunks, wanted, visit) }), expected);
+        }
+        let mut visits = 0;
+        each_chunk(&bytes, wanted, |_, _| {
+            visits += 1;
+            visits < 3
+        });
+        assert_eq!(visits, 3);
     }
 
     #[test]
