@@ -40,6 +40,8 @@ struct Fields {
     /// Per field, where its value turns up if it is a top-level name, and if it is a path.
     slots: Vec<FieldSlots>,
     slot_count: usize,
+    /// Whether each name is looked for once, for one field, and nothing in it: then slots are fields.
+    is_direct: bool,
 }
 
 #[derive(Default)]
@@ -77,6 +79,8 @@ struct Scratch {
 struct Taken<'a> {
     root: &'a Node,
     tokens: &'a mut [Option<Token>],
+    /// Where values go that need no choosing, if none does.
+    fields: Option<&'a mut [Found]>,
 }
 
 impl Take for Taken<'_> {
@@ -94,7 +98,10 @@ impl Take for Taken<'_> {
 
     #[inline(always)]
     fn put(&mut self, slot: u32, token: Token) {
-        self.tokens[slot as usize] = Some(token);
+        match &mut self.fields {
+            Some(fields) => fields[slot as usize] = found(token, 0),
+            None => self.tokens[slot as usize] = Some(token),
+        }
     }
 
     fn member(&mut self, member: u32, scanner: &mut Scanner<'_>, bytes: &[u8]) -> Option<()> {
@@ -223,7 +230,8 @@ impl Fields {
                 path: (!is_name || path.len() > 1).then(|| slot(&mut root, path)),
             })
             .collect();
-        Fields { root, slots, slot_count }
+        let is_direct = root.members.iter().all(|member| member.slots.len() == 1 && member.slots_inside.is_empty());
+        Fields { root, slots, slot_count, is_direct }
     }
 }
 
@@ -269,10 +277,17 @@ impl FindFields for Fields {
         if !trail.is_trusted() {
             return None;
         }
+        *mark += block.marks[*mark..].iter().take_while(|mark| (**mark as usize) < start).count();
+        if self.is_direct {
+            fields.fill(Found::Missing);
+            let take = &mut Taken { root: &self.root, tokens: &mut [], fields: Some(fields) };
+            let ends = trail.follow(block, mark, start, take)?;
+            trail.confirm();
+            return Some(ends);
+        }
         tokens.clear();
         tokens.resize(self.slot_count, None);
-        let take = &mut Taken { root: &self.root, tokens };
-        *mark += block.marks[*mark..].iter().take_while(|mark| (**mark as usize) < start).count();
+        let take = &mut Taken { root: &self.root, tokens, fields: None };
         let ends = trail.follow(block, mark, start, take)?;
         trail.confirm();
         self.choose(tokens, 0, fields);
@@ -283,7 +298,7 @@ impl FindFields for Fields {
     fn learn(&self, line: &[u8], scratch: &mut Scratch) {
         let Scratch { tokens, trail, .. } = scratch;
         // A record with more than can be remembered is read anew each time.
-        let _ = trail.learn(line, &Taken { root: &self.root, tokens });
+        let _ = trail.learn(line, &Taken { root: &self.root, tokens, fields: None });
     }
 }
 
@@ -418,7 +433,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize % below
         };
-        let decoder = decoder(&["k"], &["v", "o.p.1", "msg", "o"]);
+        let decoders = [decoder(&["k"], &["v", "o.p.1", "msg", "o"]), decoder(&["k"], &["v", "nothing", "msg", "o"])];
         let mut goods = 0;
         for round in 0..3000 {
             let mut block = Vec::new();
@@ -448,8 +463,9 @@ mod tests {
                 block.pop();
                 lines.last_mut().map(Vec::pop);
             }
-            let together = said(&*decoder, &block, 4);
-            let alone: Vec<_> = lines.iter().flat_map(|line| said(&*decoder, line, 4)).collect();
+            let decoder = &*decoders[round % 2];
+            let together = said(decoder, &block, 4);
+            let alone: Vec<_> = lines.iter().flat_map(|line| said(decoder, line, 4)).collect();
             assert_eq!(together, alone, "round {round}: {}", String::from_utf8_lossy(&block));
             goods += together.iter().filter(|line| line.starts_with("Timestamp")).count();
         }
