@@ -239,6 +239,7 @@ impl Config {
                 max_line: flags.max_line,
                 block_size: BLOCK_SIZE,
                 explains: flags.verbose,
+                leaves_open_line: false,
             },
             pace: pace(flags.replay, flags.replay_max_gap)?,
             threads,

@@ -351,8 +351,8 @@ impl Progress {
         emit: &mut dyn Emit,
         mut events: impl FnMut(&mut Progress, Range<usize>, &mut dyn Emit) -> ControlFlow<Stop>,
     ) -> ControlFlow<Stop> {
-        if batch.source.0 != self.source {
-            (self.source, self.lines) = (batch.source.0, 0);
+        if let Some(lines) = batch.begins_at_line {
+            (self.source, self.lines) = (batch.source.0, lines);
         }
         let mut done = 0;
         for aside in &batch.asides {

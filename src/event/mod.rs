@@ -145,6 +145,10 @@ pub struct EventBatch {
     pub unescaped: Vec<u8>,
     /// Bytes of the input that the block stands for: more than it has where a line was too long to keep.
     pub consumed: u64,
+    /// The last of these bytes, if the block has not all of them.
+    pub ending: Vec<u8>,
+    /// Lines of the input before the block, if reading begins with it in this run.
+    pub begins_at_line: Option<u64>,
     /// Bytes of all inputs up to the block's end, as they are stored: packed ones, if they are packed.
     pub taken: u64,
     /// Lines that begin in the block.
@@ -178,6 +182,8 @@ impl EventBatch {
             bytes: Vec::new(),
             unescaped: Vec::new(),
             consumed: 0,
+            ending: Vec::new(),
+            begins_at_line: None,
             taken: 0,
             lines: 0,
             times: Vec::new(),
@@ -197,6 +203,8 @@ impl EventBatch {
         self.bytes.clear();
         self.unescaped.clear();
         self.consumed = 0;
+        self.ending.clear();
+        self.begins_at_line = None;
         self.taken = 0;
         self.lines = 0;
         self.times.clear();

@@ -13,6 +13,7 @@ impl EventBatch {
         swap(&mut self.bytes, &mut part.bytes);
         swap(&mut self.unescaped, &mut part.unescaped);
         (part.source, part.offset, part.taken) = (self.source, self.offset, self.taken);
+        part.begins_at_line = self.begins_at_line.filter(|_| events.start == 0);
         let is_last = events.end == self.times.len();
         if is_last {
             (part.consumed, part.lines) = (self.consumed, self.lines);

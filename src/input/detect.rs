@@ -30,6 +30,35 @@ pub enum Told {
     Other(Arc<dyn Format>),
 }
 
+/// Which format was found, as it can be saved: the format told is known by the flag that told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`Told::Ndjson`].
+    Ndjson,
+    /// [`Told::Csv`].
+    Csv,
+    /// [`Told::Tsv`].
+    Tsv,
+    /// The format that `-i` tells.
+    Flag,
+}
+
+impl Kind {
+    /// All, with their names.
+    const NAMES: [(Kind, &str); 4] =
+        [(Kind::Ndjson, "ndjson"), (Kind::Csv, "csv"), (Kind::Tsv, "tsv"), (Kind::Flag, "-i")];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Kind::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Kind> {
+        Kind::NAMES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
+}
+
 /// What told the format of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
@@ -57,57 +86,67 @@ const MOST_BLANK: usize = 64 << 10;
 impl FormatOptions {
     /// The format of the input of this name that begins so, without a byte order mark, and what
     /// told it; `None` if more bytes are needed to tell.
-    pub fn find(&self, name: &str, bytes: &[u8], is_end: bool) -> Option<(Arc<dyn Format>, By)> {
-        let (told, by) = match (&self.told, by_extension(name)) {
-            (Some(told), _) => (told.clone(), By::Flag),
-            (None, Some(told)) => (told, By::Extension),
+    pub fn find(&self, name: &str, bytes: &[u8], is_end: bool) -> Option<(Kind, By)> {
+        Some(match (&self.told, by_extension(name)) {
+            (Some(_), _) => (Kind::Flag, By::Flag),
+            (None, Some(kind)) => (kind, By::Extension),
             (None, None) => (self.by_bytes(bytes, is_end)?, By::FirstBytes),
+        })
+    }
+
+    /// The format itself.
+    pub fn format(&self, kind: Kind) -> Arc<dyn Format> {
+        let told = match (kind, &self.told) {
+            (Kind::Flag, Some(told)) => told.clone(),
+            // Nothing else was told.
+            (Kind::Ndjson | Kind::Flag, _) => Told::Ndjson,
+            (Kind::Csv, _) => Told::Csv,
+            (Kind::Tsv, _) => Told::Tsv,
         };
-        let format: Arc<dyn Format> = match told {
+        match told {
             Told::Ndjson => Arc::new(Ndjson),
             Told::Csv => self.separated(b','),
             Told::Tsv => self.separated(b'\t'),
             Told::Other(format) => format,
-        };
-        Some((format, by))
+        }
     }
 
     fn separated(&self, delimiter: u8) -> Arc<dyn Format> {
         Arc::new(Separated { delimiter: self.delimiter.unwrap_or(delimiter), columns: self.columns.clone() })
     }
 
-    fn by_bytes(&self, bytes: &[u8], is_end: bool) -> Option<Told> {
+    fn by_bytes(&self, bytes: &[u8], is_end: bool) -> Option<Kind> {
         let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace());
         let Some(start) = start else {
             // Nothing but white space reads the same in any format.
-            return (is_end || bytes.len() >= MOST_BLANK).then_some(Told::Ndjson);
+            return (is_end || bytes.len() >= MOST_BLANK).then_some(Kind::Ndjson);
         };
         if matches!(bytes[start], b'{' | b'[') {
-            return Some(Told::Ndjson);
+            return Some(Kind::Ndjson);
         }
         if self.delimiter.is_some() {
-            return Some(Told::Csv);
+            return Some(Kind::Csv);
         }
         // A delimiter in the first line decides.
         let line_end = memchr::memchr(b'\n', &bytes[start..]).map(|at| start + at);
         let line = &bytes[start..line_end.unwrap_or(bytes.len())];
         match (memchr::memchr(b',', line), memchr::memchr(b'\t', line)) {
-            (Some(_), _) => Some(Told::Csv),
+            (Some(_), _) => Some(Kind::Csv),
             (None, _) if line_end.is_none() && !is_end && line.len() < MOST_BLANK => None,
-            (None, Some(_)) => Some(Told::Tsv),
-            (None, None) => Some(Told::Csv),
+            (None, Some(_)) => Some(Kind::Tsv),
+            (None, None) => Some(Kind::Csv),
         }
     }
 }
 
 /// The extension tells, under the one of a compression.
-fn by_extension(name: &str) -> Option<Told> {
+fn by_extension(name: &str) -> Option<Kind> {
     let name = name.to_ascii_lowercase();
     let name = [".gz", ".zst"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name);
     match name.rsplit_once('.')?.1 {
-        "ndjson" | "jsonl" | "json" => Some(Told::Ndjson),
-        "csv" => Some(Told::Csv),
-        "tsv" | "tab" => Some(Told::Tsv),
+        "ndjson" | "jsonl" | "json" => Some(Kind::Ndjson),
+        "csv" => Some(Kind::Csv),
+        "tsv" | "tab" => Some(Kind::Tsv),
         _ => None,
     }
 }

@@ -17,6 +17,7 @@ pub mod marks;
 pub mod ndjson;
 pub mod pattern;
 pub mod pool;
+pub mod position;
 pub mod reader;
 pub mod record;
 mod trail;

@@ -1,9 +1,10 @@
 //! Decoder threads. Blocks are dealt out in turn and taken back in the same turn, so that batches
 //! come out in the order of blocks without anybody sorting them (T9).
 
+use super::position::Learnt;
 use super::{Decode, Layout, Tools, push_bad, too_long};
 use crate::error::{Error, Severity};
-use crate::event::{EventBatch, Reason, RecordSpan, TextSpan};
+use crate::event::{EventBatch, Reason, RecordSpan, SourceId, TextSpan};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub enum Item<B> {
     Say(Severity, String),
     /// The names in the first record, to guess from what a misspelt one was meant to be.
     Names(Vec<String>),
+    /// What has been found out about an input.
+    Learnt(SourceId, Box<Learnt>),
     /// The inputs cannot be read on.
     Failed(Error),
 }
@@ -138,6 +141,7 @@ fn run(blocks: &Receiver<Item<Block>>, batches: &Sender<Item<EventBatch>>) {
             Item::Records(block) => Item::Records(decode(block, &mut tools)),
             Item::Say(severity, text) => Item::Say(severity, text),
             Item::Names(names) => Item::Names(names),
+            Item::Learnt(source, learnt) => Item::Learnt(source, learnt),
             Item::Failed(error) => Item::Failed(error),
         };
         if batches.send(item).is_err() {

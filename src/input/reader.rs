@@ -1,9 +1,10 @@
 //! Reads inputs one after the other, finds out what they are, and cuts them into blocks of whole records.
 
 use super::cut::{Cut, Cutter};
-use super::detect::FormatOptions;
+use super::detect::{FormatOptions, Kind};
 use super::feed::{Feed, Piped};
 use super::pool::{Block, Content, Dealer, Gone, Item};
+use super::position::{Learnt, TAIL_BYTES};
 use super::unpack::{LONGEST_MAGIC, Packing};
 use super::{Decode, EXCERPT, Format, Layout, Reading, explain};
 use crate::error::{Error, Severity, TIME_FIELDS};
@@ -16,10 +17,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An opened input.
 pub struct Source {
+    /// By which its records are known.
+    pub id: SourceId,
     /// As named on the command line; `-` is stdin.
     pub name: String,
-    /// Its bytes.
+    /// Its bytes, from the start on.
     pub feed: Box<dyn Feed>,
+    /// Where they begin.
+    pub start: Start,
+}
+
+/// Where reading begins: at the beginning, unless an earlier run has come farther.
+#[derive(Default)]
+pub struct Start {
+    /// Bytes before it.
+    pub offset: u64,
+    /// Lines before it.
+    pub lines: u64,
+    /// What these have told.
+    pub learnt: Option<Learnt>,
+    /// Counts the packed bytes taken, if the feed has been unpacked already.
+    pub packed: Option<Arc<AtomicU64>>,
 }
 
 /// How inputs are read.
@@ -33,13 +51,15 @@ pub struct ReadOptions {
     pub block_size: usize,
     /// Whether to say what was found out about each input (`-v`).
     pub explains: bool,
+    /// Whether a last line without its end is left to a later run, in which it may be longer.
+    pub leaves_open_line: bool,
 }
 
 /// Lines of a block at the most: each may cost far more in its batch than the bytes it has.
 const MOST_LINES: usize = 8192;
 
 /// Stands before UTF-8 text now and then.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Bytes asked of a live input at once: what a pipe holds by default.
 const LIVE_READ: usize = 64 << 10;
@@ -50,6 +70,8 @@ pub struct Reader {
     projection: Arc<Projection>,
     /// Whether the event-time field is settled.
     time_is_known: bool,
+    /// The event-time field, if it was chosen here or in an earlier run.
+    chosen_time: Option<String>,
     spare: Receiver<EventBatch>,
     dealer: Dealer,
     names_told: bool,
@@ -85,6 +107,7 @@ impl Reader {
             options,
             projection: Arc::new(projection),
             time_is_known: time_is_given,
+            chosen_time: None,
             spare,
             dealer,
             names_told: false,
@@ -94,9 +117,13 @@ impl Reader {
 
     /// Reads the inputs in the order given. What goes wrong is dealt out in its place.
     pub fn run(mut self, sources: Vec<Source>) {
-        for (index, source) in sources.into_iter().enumerate() {
+        let chosen = sources.iter().find_map(|source| source.start.learnt.as_ref()?.time.clone());
+        if let Some(name) = chosen.filter(|_| !self.time_is_known) {
+            self.settle_time(&name);
+        }
+        for source in sources {
             let read = match self.spare.recv() {
-                Ok(batch) => SourceReader::new(SourceId(index as u32), source, batch).read(&mut self),
+                Ok(batch) => self.read(source, batch),
                 Err(_) => return,
             };
             match read {
@@ -108,6 +135,10 @@ impl Reader {
                 }
             }
         }
+    }
+
+    fn read(&mut self, source: Source, batch: EventBatch) -> Result<(), End> {
+        SourceReader::new(source, batch, self)?.read(self)
     }
 
     /// A line for people, at its place among the records.
@@ -127,10 +158,17 @@ impl Reader {
         let Some(name) = TIME_FIELDS.into_iter().find(|candidate| names.iter().any(|name| name == candidate)) else {
             return Err(End::Failed(Error::NoTimeField { source_name: source.into(), names: names.to_vec() }));
         };
+        self.settle_time(name);
+        Ok(self.say(Severity::Note, format!("the event time is \"{name}\" (choose another with -t)"))?)
+    }
+}
+
+impl Reader {
+    fn settle_time(&mut self, name: &str) {
         let field = Field { name: name.into(), path: vec![name.into()], is_name: true };
         self.projection = Arc::new(Projection { time: field, ..(*self.projection).clone() });
         self.time_is_known = true;
-        Ok(self.say(Severity::Note, format!("the event time is \"{name}\" (choose another with -t)"))?)
+        self.chosen_time = Some(name.to_owned());
     }
 }
 
@@ -146,15 +184,18 @@ enum Phase {
 
 /// One input being read.
 struct SourceReader {
-    id: SourceId,
     source: Source,
     phase: Phase,
+    /// The format, once it is known.
+    kind: Option<Kind>,
     /// Holds in its bytes what has been read and not yet cut off.
     batch: EventBatch,
     /// How many of these bytes the cutter has seen.
     shown: usize,
     /// Where these bytes begin in the input.
     offset: u64,
+    /// Whether nothing has been dealt out yet.
+    begins: bool,
     is_end: bool,
     /// Whether anything but blank lines has come.
     has_content: bool,
@@ -165,19 +206,32 @@ struct SourceReader {
 }
 
 impl SourceReader {
-    fn new(id: SourceId, source: Source, batch: EventBatch) -> SourceReader {
-        SourceReader {
-            id,
+    fn new(mut source: Source, batch: EventBatch, reader: &Reader) -> Result<SourceReader, End> {
+        let Start { offset, lines, learnt, packed } = std::mem::take(&mut source.start);
+        source.start.lines = lines;
+        let mut phase = Phase::Unknown;
+        if let Some(learnt) = &learnt {
+            let format = reader.options.format.format(learnt.kind);
+            let cutter = format.cutter(reader.options.max_line);
+            phase = match &learnt.names {
+                Some(names) => Phase::Known(cutter, format.decoder(reader.reading(names, &source.name))?),
+                None => Phase::Found(cutter, format),
+            };
+        }
+        let packing = learnt.as_ref().and_then(|learnt| learnt.packing);
+        Ok(SourceReader {
             source,
-            phase: Phase::Unknown,
+            phase,
+            kind: learnt.map(|learnt| learnt.kind),
             batch,
             shown: 0,
-            offset: 0,
+            offset,
+            begins: true,
             is_end: false,
             has_content: false,
-            packed: None,
+            packed: packing.zip(packed),
             broken: None,
-        }
+        })
     }
 
     fn read(mut self, reader: &mut Reader) -> Result<(), End> {
@@ -194,9 +248,18 @@ impl SourceReader {
             }
             if self.is_end {
                 reader.taken_before += self.taken();
+                if !self.batch.bytes.is_empty() && !matches!(self.phase, Phase::Unknown) {
+                    self.tell_open_line(reader)?;
+                }
                 return self.tell_if_headless(reader);
             }
         }
+    }
+
+    fn tell_open_line(&self, reader: &mut Reader) -> Result<(), End> {
+        let name = &self.source.name;
+        let note = format!("{name}: its last line has no line end yet and waits for the next run (--flush takes it)");
+        Ok(reader.say(Severity::Note, note)?)
     }
 
     /// Says so if every row was malformed, so that no header could be read: most likely it is another format.
@@ -255,12 +318,23 @@ impl SourceReader {
         let bytes = &self.batch.bytes;
         let mark = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let found = reader.options.format.find(&self.source.name, &bytes[mark..], is_all);
-        let Some((format, by)) = found else { return Ok(false) };
+        let Some((kind, by)) = found else { return Ok(false) };
+        let format = reader.options.format.format(kind);
         self.explain(reader, || format!("read as {}, {by}", format.name()))?;
         self.batch.bytes.drain(..mark);
         self.offset = mark as u64;
         self.phase = Phase::Found(format.cutter(reader.options.max_line), format);
+        self.kind = Some(kind);
+        self.tell_learnt(reader, None)?;
         Ok(true)
+    }
+
+    /// Tells what a later run needs to know in order to read on.
+    fn tell_learnt(&self, reader: &mut Reader, names: Option<&[String]>) -> Result<(), Gone> {
+        let Some(kind) = self.kind else { return Ok(()) };
+        let (packing, time) = (self.packed.as_ref().map(|(packing, _)| *packing), reader.chosen_time.clone());
+        let learnt = Learnt { kind, packing, names: names.map(<[String]>::to_vec), time };
+        reader.dealer.deal(Item::Learnt(self.source.id, Box::new(learnt)))
     }
 
     /// Says what was found out about the input, if that is wanted.
@@ -319,13 +393,14 @@ impl SourceReader {
 
     /// Cuts off whole records and deals them out.
     fn cut(&mut self, reader: &mut Reader) -> Result<(), End> {
+        let is_end = self.is_end && !self.leaves_open_line(reader);
         loop {
             let (Phase::Found(cutter, _) | Phase::Known(cutter, _)) = &mut self.phase else {
                 return Ok(());
             };
             let all = self.batch.bytes.len();
             self.shown += few_lines(&self.batch.bytes[self.shown..]);
-            let Cut { end, malformed } = cutter.cut(&self.batch.bytes[..self.shown], self.is_end && self.shown == all);
+            let Cut { end, malformed } = cutter.cut(&self.batch.bytes[..self.shown], is_end && self.shown == all);
             if end == 0 && self.shown == all {
                 return Ok(());
             }
@@ -341,6 +416,11 @@ impl SourceReader {
             let block = self.next_batch(reader, known_to)?;
             self.deal(reader, block, known_to as u64, Content::Records(layout, decoder))?;
         }
+    }
+
+    /// Whether a last line without its end is no record yet: its rest may be on the way. What is packed is finished.
+    fn leaves_open_line(&self, reader: &Reader) -> bool {
+        reader.options.leaves_open_line && self.packed.is_none()
     }
 
     fn cutter(&mut self, act: impl FnOnce(&mut dyn Cutter)) {
@@ -383,10 +463,12 @@ impl SourceReader {
             self.explain(reader, || explain::fields(&first, format.as_ref()))?;
             self.explain(reader, || times)?;
         }
+        let names = first.names;
         if format.fields_vary() && !reader.names_told {
             reader.names_told = true;
-            reader.dealer.deal(Item::Names(first.names))?;
+            reader.dealer.deal(Item::Names(names.clone()))?;
         }
+        self.tell_learnt(reader, Some(&names))?;
         self.phase = match std::mem::replace(&mut self.phase, Phase::Unknown) {
             Phase::Found(cutter, _) | Phase::Known(cutter, _) => Phase::Known(cutter, decoder.clone()),
             Phase::Unknown => Phase::Unknown,
@@ -403,7 +485,8 @@ impl SourceReader {
     }
 
     fn deal(&mut self, reader: &mut Reader, mut batch: EventBatch, consumed: u64, content: Content) -> Result<(), End> {
-        batch.source = self.id;
+        batch.source = self.source.id;
+        batch.begins_at_line = std::mem::take(&mut self.begins).then_some(self.source.start.lines);
         batch.offset = self.offset;
         batch.consumed = consumed;
         self.offset += consumed;
@@ -424,7 +507,14 @@ impl SourceReader {
         let mut length = self.batch.bytes.len() as u64;
         self.has_content |= has_content(&self.batch.bytes);
         let shown = self.batch.bytes.len().min(EXCERPT);
+        let keep_ending = |ending: &mut Vec<u8>, bytes: &[u8]| {
+            ending.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
+            ending.drain(..ending.len().saturating_sub(TAIL_BYTES));
+        };
+        let mut ending = Vec::new();
+        keep_ending(&mut ending, &self.batch.bytes);
         let mut line = self.next_batch(reader, shown)?;
+        line.ending = ending;
         let mut end_of_line = None;
         while !self.is_end && self.broken.is_none() && end_of_line.is_none() {
             self.batch.bytes.clear();
@@ -434,6 +524,10 @@ impl SourceReader {
             length += more.len() as u64;
             self.has_content |= has_content(more);
             line.bytes.extend(more.iter().take(EXCERPT - line.bytes.len()));
+            keep_ending(&mut line.ending, &self.batch.bytes[..end_of_line.map_or(more.len(), |at| at + 1)]);
+        }
+        if self.is_end && end_of_line.is_none() && self.leaves_open_line(reader) {
+            return self.tell_open_line(reader);
         }
         if length as usize == line.bytes.len() && line.bytes.last() == Some(&b'\r') {
             line.bytes.pop();

@@ -300,6 +300,8 @@ impl Run {
             }
             Item::Say(severity, text) => self.output.say(severity, &text),
             Item::Names(names) => self.fields.learn(names),
+            // Only a run that is to be resumed needs it.
+            Item::Learnt(..) => {}
             Item::Failed(error) => return ControlFlow::Break(Ending::Failed(error)),
         }
         if self.output.is_done() {

@@ -2,8 +2,9 @@
 
 use crate::cli::Config;
 use crate::error::Error;
+use crate::event::SourceId;
 use crate::input::feed::{Feed, FileFeed};
-use crate::input::reader::Source;
+use crate::input::reader::{Source, Start};
 use crate::output::RowFormat;
 use crate::output::replace::ReplacedFile;
 use crate::output::sink::Sink;
@@ -59,11 +60,12 @@ impl Opened {
 fn inputs(paths: &[PathBuf], stdin: Box<dyn Feed>) -> Result<Vec<Source>, Error> {
     raise_file_limit();
     let mut stdin = Some(stdin);
-    let open = |path: &PathBuf| -> Result<Source, Error> {
+    let open = |(index, path): (usize, &PathBuf)| -> Result<Source, Error> {
         let name = path.to_string_lossy().into_owned();
+        let (id, start) = (SourceId(index as u32), Start::default());
         if name == "-" {
             return match stdin.take() {
-                Some(feed) => Ok(Source { name, feed }),
+                Some(feed) => Ok(Source { id, name, feed, start }),
                 None => Err(Error::Usage("stdin (-) is named twice, but can be read once".into())),
             };
         }
@@ -73,9 +75,9 @@ fn inputs(paths: &[PathBuf], stdin: Box<dyn Feed>) -> Result<Vec<Source>, Error>
             return Err(failed(io::Error::other("is a directory")));
         }
         let feed = FileFeed::new(file).map_err(failed)?;
-        Ok(Source { name, feed: Box::new(feed) })
+        Ok(Source { id, name, feed: Box::new(feed), start })
     };
-    paths.iter().map(open).collect()
+    paths.iter().enumerate().map(open).collect()
 }
 
 /// All inputs are open at once: allow as many as the system lets us have.
