@@ -39,7 +39,7 @@ pub struct Host {
 }
 
 /// The machine's time. What a run computes depends on event time alone, unless a flag says otherwise (T9).
-pub trait Clock: Send {
+pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Instant;
 

@@ -11,6 +11,8 @@
 //!                         stdout, --output ◀── Encoder ◀── Pane ◀── Emit ──▶ late drops, bad records ──▶ stderr
 //! ```
 //!
+//! With `--merge` each input has a reader and decoders of its own, and the engine says whose record it takes next.
+//!
 //! Cutting is sequential and cheap; decoding is parallel; the engine is one thread and takes the
 //! batches in the order of their blocks. So the same input gives the same bytes for any number of
 //! threads and any size of reads (T9). Batches go round: the reader fills one, a decoder and the engine

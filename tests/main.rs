@@ -19,6 +19,7 @@ mod running;
 mod seeing;
 mod seeing_progress;
 mod simulation;
+mod sources;
 mod state_child;
 mod state_directory;
 mod state_disk;

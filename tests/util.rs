@@ -76,7 +76,7 @@ impl Streamw {
     pub fn start(self) -> Live {
         let (feed, pieces) = unbounded();
         let (stdout, stderr) = (SharedBuffer::default(), SharedBuffer::default());
-        let host = Host::piped(Fed { pieces, rest: Vec::new() }, stdout.clone(), stderr.clone());
+        let host = Host::piped(Fed::new(pieces), stdout.clone(), stderr.clone());
         let thread = std::thread::spawn(move || run::main(self.args, host));
         Live { feed, stdout, stderr, thread }
     }
@@ -264,9 +264,15 @@ impl Read for Pieces {
 }
 
 /// Bytes that come as they are sent; a read blocks until there are some. The end of the channel is the end of input.
-struct Fed {
+pub struct Fed {
     pieces: Receiver<Vec<u8>>,
     rest: Vec<u8>,
+}
+
+impl Fed {
+    pub fn new(pieces: Receiver<Vec<u8>>) -> Fed {
+        Fed { pieces, rest: Vec::new() }
+    }
 }
 
 impl Read for Fed {

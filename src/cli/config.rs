@@ -6,6 +6,7 @@ use crate::engine::bound::{Beyond, KeyLimit};
 use crate::engine::dedup::DedupConfig;
 use crate::engine::guard::GuardConfig;
 use crate::engine::running::{Running, Updates};
+use crate::engine::sources::SourceRule;
 use crate::engine::trigger::{Emission, LateRule};
 use crate::engine::{EngineConfig, Limits};
 use crate::error::{Severity, TIME_FIELDS};
@@ -26,6 +27,7 @@ use crate::window::spec::WindowSpec;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// A run as it was asked for, checked.
 pub struct Config {
@@ -37,6 +39,10 @@ pub struct Config {
     pub time_is_given: bool,
     /// The inputs; `-` is stdin.
     pub inputs: Vec<PathBuf>,
+    /// Whether they are read side by side.
+    pub is_merged: bool,
+    /// How long a source may be silent, if that is of any consequence.
+    pub idle_timeout: Option<Duration>,
     /// How they are read.
     pub read: ReadOptions,
     /// How fast records are fed, if not as fast as can be.
@@ -164,6 +170,7 @@ impl Config {
         let key_limit = key_limit(&flags)?;
         let windows = windows(&flags)?;
         let running = running(&flags)?;
+        let sources = sources(&flags)?;
         let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
         let aggs = if flags.agg.is_empty() { vec!["count".to_owned()] } else { flags.agg };
         let specs = aggs.iter().map(|agg| AggregateSpec::parse(agg)).collect::<Result<Vec<_>, _>>();
@@ -215,16 +222,25 @@ impl Config {
                 guard: GuardConfig { max_jump: flags.max_jump, max_future: flags.max_future },
                 key_limit,
                 dedup: flags.dedup.as_ref().map(|_| DedupConfig { within: flags.dedup_within }),
+                sources: sources.rule,
+                is_punctuated: sources.punctuate.is_some(),
+                flushes_when_idle: flags.idle_flush,
+                takes_parts: flags.merge || flags.replay.is_some(),
             },
             time_is_given: flags.time.is_some(),
             projection: Projection {
                 time,
+                time_is_arrival: flags.time.as_deref() == Some(ARRIVAL),
                 time_rules: time_rules(flags.time_format, flags.timezone, flags.year, now)?,
                 keys: key_fields,
                 values,
                 dedup,
+                partition: sources.partition,
+                punctuate: sources.punctuate,
                 nulls: flags.null,
             },
+            is_merged: flags.merge,
+            idle_timeout: sources.idle_timeout,
             inputs: if flags.files.is_empty() { vec!["-".into()] } else { flags.files },
             read: ReadOptions {
                 format: FormatOptions {
@@ -240,6 +256,7 @@ impl Config {
                 block_size: BLOCK_SIZE,
                 explains: flags.verbose,
                 leaves_open_line: false,
+                tells_pauses: sources.idle_timeout.is_some(),
             },
             pace: pace(flags.replay, flags.replay_max_gap)?,
             threads,
@@ -280,6 +297,58 @@ fn windows(flags: &Flags) -> Result<Vec<WindowSpec>, String> {
         *globals.next().ok_or("--trigger is for -w global; other windows print when they end")? = Some(every);
     }
     Ok(windows)
+}
+
+/// Whose watermarks there are.
+struct Sources {
+    rule: SourceRule,
+    partition: Option<Field>,
+    punctuate: Option<Field>,
+    idle_timeout: Option<Duration>,
+}
+
+/// The event time that is no field but the arrival.
+const ARRIVAL: &str = "@now";
+
+fn sources(flags: &Flags) -> Result<Sources, String> {
+    let field = |flag, name: &Option<String>| {
+        let field = name.as_deref().map(Field::parse).transpose();
+        field.map_err(|message| format!("{flag}: {message}"))
+    };
+    let (partition, punctuate) = (field("--partition", &flags.partition)?, field("--punctuate", &flags.punctuate)?);
+    if punctuate.is_some() && flags.watermark_delay != Span::ZERO {
+        return Err(
+            "--punctuate alone moves the watermark, and -d would count for nothing; leave one of them out".into()
+        );
+    }
+    if punctuate.is_some() && matches!(&flags.time_format, TimeFormat::Pattern(pattern) if !pattern.has_year()) {
+        return Err("--punctuate needs times with a year; write them with one and add %Y to --time-format".into());
+    }
+    let has_format = !matches!(flags.time_format, TimeFormat::Auto);
+    if flags.time.as_deref() == Some(ARRIVAL) && has_format && punctuate.is_none() {
+        return Err("-t @now is the time of arrival, which is not written anywhere; leave out --time-format".into());
+    }
+    if flags.time.as_deref() == Some(ARRIVAL) && flags.replay.is_some() {
+        return Err("-t @now is the time of arrival, and --replay goes by the times of records; leave one out".into());
+    }
+    let inputs = u32::try_from(flags.files.len().max(1)).map_err(|_| "too many files".to_owned())?;
+    let rule = match (flags.merge, partition.is_some()) {
+        (true, true) => {
+            return Err("--merge makes a source of each file, --partition of each value; leave one of them out".into());
+        }
+        (true, false) => SourceRule::Inputs(inputs),
+        (false, true) => SourceRule::Partitions,
+        (false, false) => SourceRule::One,
+    };
+    if flags.idle_flush && flags.idle_timeout.is_none() {
+        return Err(
+            "--idle-flush needs to know when a source is idle; add --idle-timeout, as in --idle-timeout 30s".into()
+        );
+    }
+    let timeout = flags.idle_timeout.map(|span| Duration::from_nanos(span.0.unsigned_abs()));
+    // One source alone holds nothing back.
+    let idle_timeout = timeout.filter(|_| flags.idle_flush || rule != SourceRule::One);
+    Ok(Sources { rule, partition, punctuate, idle_timeout })
 }
 
 fn all_cores() -> usize {

@@ -167,10 +167,46 @@ struct Flags {
     #[arg(long, value_name = "DUR", value_parser = parse_length_of_time, allow_hyphen_values = true, help_heading = "Windows")]
     max_future: Option<Span>,
 
+    /// Take records of all files side by side, always of the one whose watermark is the smallest
+    ///
+    /// Each file is a source with a watermark of its own, and W is their minimum. A file that has ended holds
+    /// nothing back; one that is silent is waited for (see --idle-timeout).
+    #[arg(long, help_heading = "Sources")]
+    merge: bool,
+
+    /// A source that is silent for so long is not waited for until it speaks again
+    ///
+    /// By the wall clock, so such a run need not come out the same again. Only pipes and the like can be silent, and none
+    /// that has data waiting is. When all sources are idle, W becomes the largest of their watermarks.
+    #[arg(long, value_name = "DUR", value_parser = parse_length_of_time, allow_hyphen_values = true, help_heading = "Sources")]
+    idle_timeout: Option<Span>,
+
+    /// Print all open windows when all sources are idle
+    ///
+    /// What comes later for a window printed so is late, as if W had reached its end.
+    #[arg(long, help_heading = "Sources")]
+    idle_flush: bool,
+
+    /// A record with this field moves W to its value and is no event; no other record moves W
+    ///
+    /// Punctuated watermarks: whoever writes the records says how far time has come. The value is read as event times
+    /// are. A record where the field is missing, null or empty is an event like any other.
+    #[arg(long, value_name = "FIELD", help_heading = "Sources")]
+    punctuate: Option<String>,
+
+    /// Each value of this field is a source with a watermark of its own; W is their minimum
+    ///
+    /// For logs of several hosts in one stream: that one host's records come later than another's makes none of them
+    /// late. A source counts from its first event on.
+    #[arg(long, value_name = "FIELD", help_heading = "Sources")]
+    partition: Option<String>,
+
     /// Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]
     ///
     /// Without it, the first of these names that the first well-formed record has; said on stderr. A
-    /// field is a top-level name, a dotted path such as http.status, or a JSON Pointer such as /a.b/0.
+    /// field is a top-level name, a dotted path such as http.status, or a JSON Pointer such as /a.b/0. @now is no field
+    /// but the arrival: each record gets the wall clock's time when it is read (processing time). A run with it
+    /// cannot be repeated: the same input comes out otherwise next time.
     #[arg(short, long, value_name = "FIELD", help_heading = "Fields")]
     time: Option<String>,
 

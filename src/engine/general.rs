@@ -1,24 +1,64 @@
-//! The engine with everything that can be asked for: several windows, guards. The plain case has a
-//! loop of its own ([`Progress::events`]), which this one must agree with.
+//! The engine with everything that can be asked for: several windows, guards, several sources, punctuation. The plain
+//! case has a loop of its own ([`Progress::events`]), which this one must agree with.
 
 use super::dedup::Dedup;
 use super::guard::{Guard, GuardConfig};
 use super::keys::Guess;
 use super::lane::{Lanes, Shared};
 use super::pane::Emit;
-use super::{EngineConfig, Event, Progress, Stop};
-use crate::event::EventBatch;
+use super::sources::{SourceRule, Sources};
+use super::{EngineConfig, Event, Now, Progress, Stop};
+use crate::event::{Aside, EventBatch, Punctuation, RecordSpan};
 use crate::metrics::Counters;
-use crate::time::Timestamp;
-use std::ops::{ControlFlow, Range};
+use crate::time::{Span, Timestamp};
+use std::ops::ControlFlow;
+
+/// How far a batch has been taken, where that is not done at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cursor {
+    asides: usize,
+    events: usize,
+    /// Events that may be taken now, if not all.
+    until: Option<usize>,
+    /// Bytes of it that have been counted.
+    counted: u64,
+    is_done: bool,
+}
+
+impl Cursor {
+    /// Whether all of the batch has been taken.
+    pub fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// The event that is next.
+    pub fn next_event(&self) -> usize {
+        self.events
+    }
+
+    /// Lets the events before this one be taken, and what stands before each of them; all that is left if there is none
+    /// behind.
+    pub fn stop_at(&mut self, event: usize) {
+        self.until = Some(event);
+    }
+}
 
 /// The windows and what stands before them.
 #[derive(Debug)]
 pub struct General {
     lanes: Lanes,
     guard: GuardConfig,
-    /// By source.
+    /// By source of the guard: an input or a partition.
     guards: Vec<Guard>,
+    rule: SourceRule,
+    sources: Sources,
+    /// Whether only punctuation moves the watermark.
+    is_punctuated: bool,
+    flushes_when_idle: bool,
+    /// Lines of each input before the batch at hand.
+    lines: Vec<u64>,
+    /// The watermark while there is input.
+    watermark: Option<Timestamp>,
     dedup: Option<Dedup>,
 }
 
@@ -29,46 +69,101 @@ impl General {
             lanes: Lanes::new(config),
             guard: config.guard,
             guards: Vec::new(),
+            rule: config.sources,
+            sources: Sources::new(config),
+            is_punctuated: config.is_punctuated,
+            flushes_when_idle: config.flushes_when_idle,
+            lines: Vec::new(),
+            watermark: None,
             dedup: config.dedup.map(Dedup::new),
         }
     }
 
-    /// Takes a batch; the wall clock says `now`.
-    pub fn batch(
+    /// Takes the records of a batch from the cursor on, as long as it is the turn of their source and as it may.
+    pub fn take(
         &mut self,
         progress: &mut Progress,
         batch: &EventBatch,
-        now: Timestamp,
+        cursor: &mut Cursor,
+        now: Now,
         emit: &mut dyn Emit,
     ) -> ControlFlow<Stop> {
-        let sources = batch.source.0 as usize + 1;
-        self.guards.resize(sources.max(self.guards.len()), Guard::default());
-        progress.batch(batch, emit, |progress, range, emit| self.events(progress, batch, range, now, emit))
-    }
-
-    fn events(
-        &mut self,
-        progress: &mut Progress,
-        batch: &EventBatch,
-        range: Range<usize>,
-        now: Timestamp,
-        emit: &mut dyn Emit,
-    ) -> ControlFlow<Stop> {
-        for index in range {
-            let time = batch.times[index];
-            let event =
-                Event { batch, index, time, arrival: progress.counters.events, guess: Guess::default(), other: None };
-            if self.is_duplicate(progress, &event) {
-                progress.counters.records += 1;
-                progress.counters.duplicates += 1;
-            } else if let Err((reason, detail)) = self.guards[batch.source.0 as usize].judge(time, now, &self.guard) {
-                progress.no_event(&event, reason, detail, emit)?;
-            } else if !self.lanes.fit(time) {
-                progress.out_of_range(&event, emit)?;
-            } else {
-                self.event(progress, &event, emit)?;
+        let input = batch.source.0;
+        self.lines.resize(self.lines.len().max(input as usize + 1), 0);
+        if let Some(lines) = batch.begins_at_line {
+            self.lines[input as usize] = lines;
+        }
+        (progress.source, progress.lines) = (input, self.lines[input as usize]);
+        // Whoever stops the run adds all that was taken of this batch.
+        progress.counters.bytes -= std::mem::take(&mut cursor.counted);
+        loop {
+            let placed = batch.asides.get(cursor.asides);
+            let events_end = placed.map_or(batch.times.len(), |placed| placed.before_event as usize);
+            if cursor.events == events_end && placed.is_none() {
+                break;
+            }
+            let has_reached = cursor.until.is_some_and(|until| until <= cursor.events && until < batch.times.len());
+            if has_reached || !self.sources.is_next(input) {
+                cursor.counted = end_of_line(batch, cursor);
+                progress.counters.bytes += cursor.counted;
+                return ControlFlow::Continue(());
+            }
+            match placed {
+                Some(placed) if cursor.events == events_end => {
+                    cursor.asides += 1;
+                    match &placed.aside {
+                        Aside::Punctuation(punctuation) => {
+                            cursor.events += progress.aside(batch, placed, emit)?;
+                            self.punctuation(progress, batch, punctuation, now, emit);
+                        }
+                        _ => cursor.events += progress.aside(batch, placed, emit)?,
+                    }
+                }
+                _ => {
+                    self.record(progress, batch, cursor.events, now, emit)?;
+                    cursor.events += 1;
+                }
             }
         }
+        progress.counters.bytes += batch.consumed;
+        self.lines[input as usize] += u64::from(batch.lines);
+        cursor.is_done = true;
+        ControlFlow::Continue(())
+    }
+
+    fn record(
+        &mut self,
+        progress: &mut Progress,
+        batch: &EventBatch,
+        index: usize,
+        now: Now,
+        emit: &mut dyn Emit,
+    ) -> ControlFlow<Stop> {
+        let time = batch.times[index];
+        let event =
+            Event { batch, index, time, arrival: progress.counters.events, guess: Guess::default(), other: None };
+        let source = self.sources.of(batch.source.0, || batch.partitions.get(index).0);
+        self.sources.hear(source, now.elapsed);
+        if self.is_duplicate(progress, &event) {
+            progress.counters.records += 1;
+            progress.counters.duplicates += 1;
+            return ControlFlow::Continue(());
+        }
+        let guard = self.guard;
+        if let Err((reason, detail)) = self.guard_of(batch, source).judge(time, now.wall, &guard) {
+            return progress.no_event(&event, reason, detail, emit);
+        }
+        if !self.lanes.fit(time) {
+            return progress.out_of_range(&event, emit);
+        }
+        self.event(progress, &event, emit)?;
+        progress.max_event_time = progress.max_event_time.max(time);
+        let watermark = if self.is_punctuated { Timestamp::MIN } else { time.saturating_sub(progress.delay) };
+        self.sources.advance(source, watermark, now.elapsed);
+        if self.rule == SourceRule::One && !self.is_punctuated {
+            self.watermark = self.watermark.max(Some(watermark));
+        }
+        self.follow(progress, Some((batch, batch.records[index])), emit);
         ControlFlow::Continue(())
     }
 
@@ -82,10 +177,6 @@ impl General {
         }
         if taken.by_any {
             self.note_id(progress, event);
-        }
-        progress.advance_watermark(event);
-        if progress.watermark >= self.lanes.next_advance() {
-            self.lanes.advance(Shared::of(progress), emit);
         }
         ControlFlow::Continue(())
     }
@@ -107,6 +198,86 @@ impl General {
         }
     }
 
+    /// Jumps are judged against the newest event of the same source; of inputs read one after the other, each is one.
+    fn guard_of(&mut self, batch: &EventBatch, source: u32) -> &mut Guard {
+        let place = match self.rule {
+            SourceRule::One | SourceRule::Inputs(_) => batch.source.0,
+            SourceRule::Partitions => source,
+        };
+        self.guards.resize(self.guards.len().max(place as usize + 1), Guard::default());
+        &mut self.guards[place as usize]
+    }
+
+    /// A record that moves the watermark of its source and is no event.
+    fn punctuation(
+        &mut self,
+        progress: &mut Progress,
+        batch: &EventBatch,
+        punctuation: &Punctuation,
+        now: Now,
+        emit: &mut dyn Emit,
+    ) {
+        let source = self.sources.of(batch.source.0, || &punctuation.partition);
+        self.sources.advance(source, punctuation.time, now.elapsed);
+        self.follow(progress, Some((batch, punctuation.span)), emit);
+    }
+
+    /// Moves the watermark to where the sources are, and fires. `cause` is the record that moved it, if one did.
+    fn follow(&mut self, progress: &mut Progress, cause: Option<(&EventBatch, RecordSpan)>, emit: &mut dyn Emit) {
+        let Some(watermark) = self.sources.watermark() else { return };
+        if watermark <= progress.watermark {
+            return;
+        }
+        if let Some((_, span)) = cause {
+            let line = (progress.source, progress.lines + u64::from(span.line) + 1);
+            progress.runaway.note(progress.watermark, watermark, || line);
+        }
+        progress.watermark = watermark;
+        self.watermark = Some(watermark);
+        if watermark >= self.lanes.next_advance() {
+            self.lanes.advance(Shared::of(progress), emit);
+        }
+    }
+
+    /// An input has been silent for too long.
+    pub fn fall_idle(&mut self, progress: &mut Progress, input: u32, emit: &mut dyn Emit) {
+        self.sources.fall_idle(self.source_of_input(input));
+        self.settle_idle(progress, emit);
+    }
+
+    /// All partitions that had no event since a moment have been silent for too long.
+    pub fn fall_idle_since(&mut self, progress: &mut Progress, heard: Span, emit: &mut dyn Emit) {
+        self.sources.fall_idle_since(heard);
+        self.settle_idle(progress, emit);
+    }
+
+    fn settle_idle(&mut self, progress: &mut Progress, emit: &mut dyn Emit) {
+        self.follow(progress, None, emit);
+        if self.flushes_when_idle && self.sources.are_idle() {
+            self.lanes.flush(Shared::of(progress), emit);
+        }
+    }
+
+    /// An input speaks again.
+    pub fn wake(&mut self, input: u32) {
+        self.sources.wake(self.source_of_input(input));
+    }
+
+    /// An input has ended, and others may go on.
+    pub fn end_input(&mut self, progress: &mut Progress, input: u32, emit: &mut dyn Emit) {
+        self.sources.end(input);
+        self.follow(progress, None, emit);
+    }
+
+    fn source_of_input(&self, input: u32) -> u32 {
+        if self.rule == SourceRule::One { 0 } else { input }
+    }
+
+    /// The sources.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// The end of input: the watermark becomes infinite (T5).
     pub fn end(&mut self, progress: &mut Progress, emit: &mut dyn Emit) -> ControlFlow<Stop> {
         progress.watermark = Timestamp::MAX;
@@ -124,4 +295,19 @@ impl General {
     pub fn counters(&self) -> Vec<Counters> {
         self.lanes.counters().collect()
     }
+
+    /// The watermark while there was input; `None` before its first value.
+    pub fn watermark(&self) -> Option<Timestamp> {
+        self.watermark
+    }
+}
+
+/// Where the line of the record taken last ends: one that moved the watermark, an event or punctuation.
+fn end_of_line(batch: &EventBatch, cursor: &Cursor) -> u64 {
+    let event = cursor.events.checked_sub(1).map(|last| batch.records[last].text);
+    let event = event.map_or(0, |text| (text.start + text.len) as usize);
+    let aside = cursor.asides.checked_sub(1).map_or(0, |last| batch.asides[last].end as usize);
+    let end = event.max(aside);
+    let rest = batch.bytes.get(end..).unwrap_or_default();
+    (end + memchr::memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1)) as u64
 }

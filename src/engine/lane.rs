@@ -22,6 +22,8 @@ use crate::window::spec::WindowSpec;
 pub struct Lane {
     windows: Windows,
     keys: Keys,
+    /// Where the watermark stands at least since everything open was flushed (T5).
+    floor: Timestamp,
     /// Of these only what is counted per window is used.
     pub counters: Counters,
 }
@@ -79,7 +81,12 @@ impl Windows {
 
 impl Lane {
     fn new(spec: &WindowSpec, running: &Running) -> Lane {
-        Lane { windows: Windows::new(spec, running), keys: Keys::default(), counters: Counters::default() }
+        Lane {
+            windows: Windows::new(spec, running),
+            keys: Keys::default(),
+            floor: Timestamp::MIN,
+            counters: Counters::default(),
+        }
     }
 
     /// What becomes of an event for its key, unless it has its place here.
@@ -87,7 +94,7 @@ impl Lane {
         bound.judge(&self.keys, event.key(), || match &self.windows {
             Windows::Unbounded(_) => true,
             windows => windows.store().last_end(event.time).is_some_and(|end| {
-                let Shared { trigger, watermark, .. } = shared;
+                let (trigger, watermark) = (shared.trigger, shared.watermark.max(self.floor));
                 !trigger.refuses(event.time, watermark) && trigger.horizons(watermark).verdict(end) != Verdict::Gone
             }),
         })
@@ -101,7 +108,8 @@ impl Lane {
         work: impl FnOnce(&mut dyn WindowStore, &mut Context<'_>) -> T,
     ) -> T {
         let Shared { trigger, watermark, plan } = shared;
-        let Lane { windows, keys, counters } = self;
+        let Lane { windows, keys, floor, counters } = self;
+        let watermark = watermark.max(*floor);
         work(windows.store_mut(), &mut Context { trigger, watermark, plan, keys, counters, emit, spec })
     }
 }
@@ -186,7 +194,7 @@ impl Lanes {
                 }
                 Some(Placement::LateDrop) => {
                     lane.counters.late_drops += 1;
-                    progress.late_drop(event, spec, lane.windows.store(), emit);
+                    progress.late_drop(event, (spec, lane.floor), lane.windows.store(), emit);
                 }
                 // That its windows fit was asked before.
                 Some(Placement::Unwindowed) | None => lane.counters.unwindowed += 1,
@@ -236,7 +244,7 @@ impl Lanes {
         self.each(shared, |store, cx| store.settle(cx));
     }
 
-    /// Prints what comes last, at the end of input.
+    /// Prints what comes last, at the end of input or of what is open.
     pub fn finish(&mut self, shared: Shared<'_>, emit: &mut dyn Emit) {
         self.each(shared, |store, cx| store.finish(cx));
         self.held.release_by_key(emit);
@@ -247,6 +255,17 @@ impl Lanes {
         for (spec, lane) in self.lanes.iter_mut().enumerate() {
             lane.with(shared, spec, &mut self.held, &work);
         }
+    }
+
+    /// Fires everything open. From then on each lane's watermark stands at least where the last of it fires (T5).
+    pub fn flush(&mut self, shared: Shared<'_>, emit: &mut dyn Emit) {
+        for lane in &mut self.lanes {
+            if let Some(end) = lane.windows.store().last_open_end() {
+                lane.floor = lane.floor.max(shared.trigger.fires_at(end));
+            }
+        }
+        self.advance(shared, emit);
+        self.finish(shared, emit);
     }
 
     fn next_due(&mut self, shared: Shared<'_>, emit: &mut dyn Emit) -> Option<Window> {

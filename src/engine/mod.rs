@@ -3,10 +3,12 @@
 
 pub mod bound;
 mod cell;
+mod config;
 pub mod dedup;
 mod general;
 pub mod guard;
 mod held;
+mod input;
 pub mod keys;
 mod lane;
 pub mod pane;
@@ -14,6 +16,7 @@ pub mod runaway;
 pub mod running;
 mod session;
 mod slices;
+pub mod sources;
 mod table;
 mod timeline;
 mod tree;
@@ -22,15 +25,16 @@ pub mod unbounded;
 
 use crate::aggregate::Accumulator;
 use crate::aggregate::plan::AggregatePlan;
-use crate::event::{Aside, BadRecord, EventBatch, Reason, key};
+use crate::event::{Aside, BadRecord, EventBatch, PlacedAside, Reason, SourceId, key};
 use crate::metrics::Counters;
 use crate::time::{Span, Timestamp};
 use crate::window::Window;
 use crate::window::spec::WindowSpec;
-use bound::KeyLimit;
-use dedup::{DedupConfig, Id};
+pub use config::{EngineConfig, Limits};
+use dedup::Id;
+pub use general::Cursor;
 use general::General;
-use guard::GuardConfig;
+pub use input::{Input, Now, Stop};
 use keys::{Guess, Keys};
 use pane::{Emit, LateDrop, RecordRef, Timing};
 use runaway::Runaway;
@@ -38,79 +42,7 @@ use running::Running;
 use session::SessionStore;
 use slices::SliceStore;
 use std::ops::{ControlFlow, Range};
-use trigger::{Emission, LateRule, Trigger, Verdict};
-
-/// What the engine computes.
-#[derive(Clone, Debug)]
-pub struct EngineConfig {
-    /// The windows (`-w`), at least one.
-    pub windows: Vec<WindowSpec>,
-    /// Watermark delay `D` (`-d`).
-    pub delay: Span,
-    /// Allowed lateness `L` (`-l`).
-    pub lateness: Span,
-    /// Which events are too late (`--late-rule`).
-    pub late_rule: LateRule,
-    /// Which panes are printed (`--emit`).
-    pub emission: Emission,
-    /// The aggregates (`-a`).
-    pub plan: AggregatePlan,
-    /// When to give up.
-    pub limits: Limits,
-    /// How far ahead an event may be (`--max-jump`, `--max-future`).
-    pub guard: GuardConfig,
-    /// What is printed before windows end (`--early`, `--updates`).
-    pub running: Running,
-    /// Which events are duplicates of others (`--dedup`).
-    pub dedup: Option<DedupConfig>,
-    /// How many keys have state (`--key-limit`).
-    pub key_limit: Option<KeyLimit>,
-}
-
-impl EngineConfig {
-    /// Whether there is nothing but windows: then the plain loop does for one kind of them.
-    fn is_plain(&self) -> bool {
-        !self.guard.is_on() && !self.running.is_on() && self.dedup.is_none() && self.key_limit.is_none()
-    }
-}
-
-/// Counts that stop the run (E1).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Limits {
-    /// Stop at the first bad record (`--strict`).
-    pub strict: bool,
-    /// Stop at the bad record after so many (`--max-bad N`).
-    pub max_bad: Option<u64>,
-    /// Stop at the late drop after so many (`--max-late N`).
-    pub max_late: Option<u64>,
-}
-
-/// Why a run was stopped before its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// `--strict`, and a bad record.
-    Strict,
-    /// `--max-bad`.
-    MaxBad,
-    /// `--max-late`.
-    MaxLate,
-    /// `--key-limit`, at this record.
-    KeyLimit {
-        /// Its input.
-        source: u32,
-        /// Its line.
-        line: u64,
-    },
-}
-
-/// What comes in, in the order that counts.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// Records, and what the wall clock says now.
-    Batch(&'a EventBatch, Timestamp),
-    /// No more of them: the watermark becomes infinite (T5).
-    End,
-}
+use trigger::{Trigger, Verdict};
 
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,6 +151,9 @@ trait WindowStore {
 
     /// Windows, per key, that hold events and have not been printed.
     fn open_windows(&self) -> u64;
+
+    /// The largest end of them, where windows have ends.
+    fn last_open_end(&self) -> Option<Timestamp>;
 }
 
 /// The windows, the watermark and all that is counted.
@@ -235,7 +170,7 @@ enum Machine {
     Slices(SliceStore),
     Sessions(SessionStore),
     /// Anything else.
-    General(General),
+    General(Box<General>),
 }
 
 /// All of the engine but the windows.
@@ -264,7 +199,7 @@ impl Engine {
             [WindowSpec::Sessions(assigner)] if is_plain => {
                 Machine::Sessions(SessionStore::new(*assigner, Running::default()))
             }
-            _ => Machine::General(General::new(&config)),
+            _ => Machine::General(Box::new(General::new(&config))),
         };
         let progress = Progress {
             trigger: Trigger { lateness: config.lateness, rule: config.late_rule, emission: config.emission },
@@ -285,13 +220,36 @@ impl Engine {
     /// Takes one input. Breaks when a limit stops the run; the engine is to be left alone then.
     pub fn step(&mut self, input: Input<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
         let Engine { windows, progress } = self;
-        match (windows, input) {
-            (Machine::Slices(store), Input::Batch(batch, _)) => progress.plain_batch(store, batch, emit),
-            (Machine::Sessions(store), Input::Batch(batch, _)) => progress.plain_batch(store, batch, emit),
-            (Machine::General(general), Input::Batch(batch, now)) => general.batch(progress, batch, now, emit),
-            (Machine::Slices(store), Input::End) => progress.end(store, emit),
-            (Machine::Sessions(store), Input::End) => progress.end(store, emit),
-            (Machine::General(general), Input::End) => general.end(progress, emit),
+        let general = match windows {
+            Machine::Slices(store) => return progress.plain(store, input, emit),
+            Machine::Sessions(store) => return progress.plain(store, input, emit),
+            Machine::General(general) => general,
+        };
+        match input {
+            Input::Batch(batch, now) => return general.take(progress, batch, &mut Cursor::default(), now, emit),
+            Input::Part(batch, cursor, now) => return general.take(progress, batch, cursor, now, emit),
+            Input::End => return general.end(progress, emit),
+            Input::Wake(input) => general.wake(input.0),
+            Input::Idle(input) => general.fall_idle(progress, input.0, emit),
+            Input::IdleSince(heard) => general.fall_idle_since(progress, heard, emit),
+            Input::EndOf(input) => general.end_input(progress, input.0, emit),
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The input whose record is to be taken next (`--merge`); none if all have ended or are idle.
+    pub fn next_input(&self) -> Option<SourceId> {
+        match &self.windows {
+            Machine::General(general) => general.sources().next().map(SourceId),
+            Machine::Slices(_) | Machine::Sessions(_) => None,
+        }
+    }
+
+    /// When the partition that has been silent for longest had its last event, of those that are not idle.
+    pub fn heard_first(&self) -> Option<Span> {
+        match &self.windows {
+            Machine::General(general) => general.sources().heard_first(),
+            Machine::Slices(_) | Machine::Sessions(_) => None,
         }
     }
 
@@ -314,6 +272,7 @@ impl Engine {
         }
         if let Machine::General(general) = &self.windows {
             counters.windows = general.counters();
+            counters.watermark = general.watermark();
         }
         counters.add_windows();
         counters
@@ -335,50 +294,55 @@ impl Engine {
 }
 
 impl Progress {
-    fn plain_batch<S: WindowStore>(
-        &mut self,
-        store: &mut S,
-        batch: &EventBatch,
-        emit: &mut dyn Emit,
-    ) -> ControlFlow<Stop> {
-        self.batch(batch, emit, |progress, range, emit| progress.events(store, batch, range, emit))
+    /// With one source that is never idle there is nothing but batches and an end.
+    fn plain<S: WindowStore>(&mut self, store: &mut S, input: Input<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+        match input {
+            Input::Batch(batch, _) | Input::Part(batch, ..) => self.batch(store, batch, emit),
+            Input::End => self.end(store, emit),
+            Input::Wake(_) | Input::Idle(_) | Input::IdleSince(_) | Input::EndOf(_) => ControlFlow::Continue(()),
+        }
     }
 
-    /// Takes the records of a batch in order; `events` takes a run of events.
-    fn batch(
-        &mut self,
-        batch: &EventBatch,
-        emit: &mut dyn Emit,
-        mut events: impl FnMut(&mut Progress, Range<usize>, &mut dyn Emit) -> ControlFlow<Stop>,
-    ) -> ControlFlow<Stop> {
+    /// Takes the records of a batch in order.
+    fn batch<S: WindowStore>(&mut self, store: &mut S, batch: &EventBatch, emit: &mut dyn Emit) -> ControlFlow<Stop> {
         if let Some(lines) = batch.begins_at_line {
             (self.source, self.lines) = (batch.source.0, lines);
         }
         let mut done = 0;
         for aside in &batch.asides {
-            events(self, done..aside.before_event as usize, emit)?;
-            done = aside.before_event as usize;
-            match &aside.aside {
-                Aside::Blank(count) => {
-                    self.counters.blank += u64::from(*count);
-                    self.counters.records += u64::from(*count);
-                }
-                Aside::Header => {
-                    self.counters.headers += 1;
-                    self.counters.records += 1;
-                }
-                Aside::Bad(bad) => self.bad_record(batch, bad, aside.end, emit)?,
-                Aside::AmbiguousTime => self.counters.ambiguous_time += 1,
-                Aside::Unplaceable(bad) => {
-                    self.bad_record(batch, bad, aside.end, emit)?;
-                    done += 1;
-                }
-            }
+            self.events(store, batch, done..aside.before_event as usize, emit)?;
+            done = aside.before_event as usize + self.aside(batch, aside, emit)?;
         }
-        events(self, done..batch.times.len(), emit)?;
+        self.events(store, batch, done..batch.times.len(), emit)?;
         self.counters.bytes += batch.consumed;
         self.lines += u64::from(batch.lines);
         ControlFlow::Continue(())
+    }
+
+    /// Takes what stands between events; says how many of those that follow belong to it.
+    fn aside(&mut self, batch: &EventBatch, placed: &PlacedAside, emit: &mut dyn Emit) -> ControlFlow<Stop, usize> {
+        match &placed.aside {
+            Aside::Blank(count) => {
+                self.counters.blank += u64::from(*count);
+                self.counters.records += u64::from(*count);
+            }
+            Aside::Header => {
+                self.counters.headers += 1;
+                self.counters.records += 1;
+            }
+            Aside::Bad(bad) => self.bad_record(batch, bad, placed.end, emit)?,
+            Aside::AmbiguousTime => self.counters.ambiguous_time += 1,
+            Aside::Unplaceable(bad) => {
+                self.bad_record(batch, bad, placed.end, emit)?;
+                return ControlFlow::Continue(1);
+            }
+            // What it moves is not here.
+            Aside::Punctuation(_) => {
+                self.counters.punctuation += 1;
+                self.counters.records += 1;
+            }
+        }
+        ControlFlow::Continue(0)
     }
 
     fn events<S: WindowStore>(
@@ -406,7 +370,7 @@ impl Progress {
                 Placement::Added => self.counters.added += 1,
                 Placement::LateDrop => {
                     self.counters.late_drops += 1;
-                    self.late_drop(&event, 0, store, emit);
+                    self.late_drop(&event, (0, Timestamp::MIN), store, emit);
                     self.check_late_drops(&event, self.counters.late_drops)?;
                 }
                 Placement::Unwindowed => self.counters.unwindowed += 1,
@@ -450,13 +414,20 @@ impl Progress {
         RecordRef { batch, span, line: self.lines + u64::from(span.line) + 1 }
     }
 
-    /// Reports a late drop of one of the windows asked for.
-    fn late_drop(&mut self, event: &Event<'_>, spec: usize, store: &dyn WindowStore, emit: &mut dyn Emit) {
+    /// Reports a late drop of one of the windows asked for, whose watermark does not stand below `floor`.
+    fn late_drop(
+        &mut self,
+        event: &Event<'_>,
+        (spec, floor): (usize, Timestamp),
+        store: &dyn WindowStore,
+        emit: &mut dyn Emit,
+    ) {
         let record = self.record(event.batch, event.batch.records[event.index]);
-        emit.late_drop(&LateDrop { spec, record, time: event.time, key: event.key().0, watermark: self.watermark });
+        let watermark = self.watermark.max(floor);
+        emit.late_drop(&LateDrop { spec, record, time: event.time, key: event.key().0, watermark });
         let trigger = self.trigger;
-        self.runaway.note_drop(|watermark| {
-            let end = store.last_end(event.time).unwrap_or(Timestamp::MIN);
+        self.runaway.note_drop(|from| {
+            let (watermark, end) = (from.max(floor), store.last_end(event.time).unwrap_or(Timestamp::MIN));
             !trigger.refuses(event.time, watermark) && trigger.horizons(watermark).verdict(end) != Verdict::Gone
         });
     }

@@ -207,4 +207,8 @@ impl WindowStore for RunningStore {
     fn open_windows(&self) -> u64 {
         self.windows.range(self.unfired..).map(|(_, cells)| cells.len() as u64).sum()
     }
+
+    fn last_open_end(&self) -> Option<Timestamp> {
+        self.windows.range(self.unfired..).next_back().map(|(window, _)| self.assigner.window(*window).end)
+    }
 }

@@ -147,6 +147,11 @@ impl WindowStore for SessionStore {
         let live = self.by_key.values().flat_map(Timeline::places);
         live.filter(|index| !self.sessions[*index as usize].has_fired).count() as u64
     }
+
+    fn last_open_end(&self) -> Option<Timestamp> {
+        let live = self.by_key.values().flat_map(Timeline::places).map(|index| &self.sessions[index as usize]);
+        live.filter(|session| !session.has_fired).map(|session| session.window.end).max()
+    }
 }
 
 impl SessionStore {

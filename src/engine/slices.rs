@@ -137,6 +137,11 @@ impl WindowStore for SliceStore {
         }
         open
     }
+
+    fn last_open_end(&self) -> Option<Timestamp> {
+        let (last, _) = self.tree.slices_from(self.assigner.slices(self.unfired).start).next_back()?;
+        Some(self.assigner.window(WindowId(self.assigner.windows(SliceId(last)).end.0 - 1)).end)
+    }
 }
 
 impl SliceStore {

@@ -73,7 +73,7 @@ impl SliceTree {
     }
 
     /// The slices from `from` on that have events, with their tables.
-    pub fn slices_from(&self, from: i64) -> impl Iterator<Item = (i64, &Table)> {
+    pub fn slices_from(&self, from: i64) -> impl DoubleEndedIterator<Item = (i64, &Table)> {
         self.levels[0].range(from..).map(|(slice, table)| (*slice, table))
     }
 

@@ -139,4 +139,8 @@ impl WindowStore for UnboundedStore {
     fn open_windows(&self) -> u64 {
         self.by_key.values().filter(|bucket| bucket.cell.since > 0).count() as u64
     }
+
+    fn last_open_end(&self) -> Option<Timestamp> {
+        None
+    }
 }

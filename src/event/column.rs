@@ -2,7 +2,6 @@
 
 use super::key;
 use std::hash::BuildHasher;
-use std::ops::Range;
 use std::sync::LazyLock;
 
 /// Bytes of a key that are compared at once. Most keys have no more.
@@ -104,16 +103,6 @@ impl KeyColumn {
     #[inline]
     pub fn head(&self, index: usize) -> [u8; HEAD] {
         self.bytes[self.keys[index].start as usize..].first_chunk().copied().unwrap_or_default()
-    }
-
-    /// Appends some keys of another column.
-    pub fn extend_from(&mut self, other: &KeyColumn, keys: Range<usize>) {
-        let begin_of = |index: usize| other.keys.get(index).map_or(other.begun, |place| place.start as usize);
-        let (from, to) = (begin_of(keys.start), begin_of(keys.end));
-        let moved = |place: &Place| Place { start: place.start - from as u32 + self.begun as u32, ..*place };
-        self.keys.extend(other.keys[keys].iter().map(moved));
-        self.bytes.extend_from_slice(&other.bytes[from..to]);
-        self.begun = self.bytes.len();
     }
 
     /// Empties the column and keeps its memory.

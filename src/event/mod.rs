@@ -4,7 +4,6 @@
 pub mod column;
 pub mod key;
 pub mod number;
-mod part;
 pub mod place;
 pub mod projection;
 
@@ -119,6 +118,19 @@ pub enum Aside {
     AmbiguousTime,
     /// The event that follows is a bad record after all.
     Unplaceable(Box<BadRecord>),
+    /// A record that moves the watermark and is no event (`--punctuate`).
+    Punctuation(Box<Punctuation>),
+}
+
+/// A record that says how far time has come.
+#[derive(Clone, Debug)]
+pub struct Punctuation {
+    /// Where it stands.
+    pub span: RecordSpan,
+    /// How far: no earlier event is to be waited for.
+    pub time: Timestamp,
+    /// Its partition, encoded as in [`key`]; empty without `--partition`.
+    pub partition: Box<[u8]>,
 }
 
 /// An [`Aside`] and its place.
@@ -151,6 +163,8 @@ pub struct EventBatch {
     pub begins_at_line: Option<u64>,
     /// Bytes of all inputs up to the block's end, as they are stored: packed ones, if they are packed.
     pub taken: u64,
+    /// When the block was read, if that is the event time.
+    pub arrival: Timestamp,
     /// Lines that begin in the block.
     pub lines: u32,
     /// Event times.
@@ -161,6 +175,8 @@ pub struct EventBatch {
     pub keys: KeyColumn,
     /// The events' ids (`--dedup`), encoded as keys of one part; empty if nobody wants them.
     pub ids: KeyColumn,
+    /// The events' partitions, encoded as keys are; empty without `--partition`.
+    pub partitions: KeyColumn,
     /// Per field of the plan, its numbers (empty if no aggregate wants them).
     pub numbers: Vec<Vec<Option<Number>>>,
     /// Per field of the plan, its values (empty if no aggregate wants them).
@@ -185,11 +201,13 @@ impl EventBatch {
             ending: Vec::new(),
             begins_at_line: None,
             taken: 0,
+            arrival: Timestamp::MIN,
             lines: 0,
             times: Vec::new(),
             records: Vec::new(),
             keys: KeyColumn::default(),
             ids: KeyColumn::default(),
+            partitions: KeyColumn::default(),
             numbers: vec![Vec::new(); value_fields],
             values: vec![Vec::new(); value_fields],
             asides: Vec::new(),
@@ -211,6 +229,7 @@ impl EventBatch {
         self.records.clear();
         self.keys.clear();
         self.ids.clear();
+        self.partitions.clear();
         self.numbers.iter_mut().for_each(Vec::clear);
         self.values.iter_mut().for_each(Vec::clear);
         self.asides.clear();

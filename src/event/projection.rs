@@ -55,6 +55,8 @@ pub struct ValueField {
 pub struct Projection {
     /// The event-time field (`-t`).
     pub time: Field,
+    /// Whether the time is that of the arrival instead (`-t @now`), and no field is looked at.
+    pub time_is_arrival: bool,
     /// How it is read.
     pub time_rules: TimeRules,
     /// The parts of the key.
@@ -63,15 +65,25 @@ pub struct Projection {
     pub values: Vec<ValueField>,
     /// The field that tells duplicates (`--dedup`).
     pub dedup: Option<Field>,
+    /// Whose each record is (`--partition`).
+    pub partition: Option<Field>,
+    /// What makes a record punctuation: a time to which the watermark moves (`--punctuate`).
+    pub punctuate: Option<Field>,
     /// Texts that mean null (`--null`).
     pub nulls: Vec<String>,
 }
 
 impl Projection {
-    /// All fields, in the order of [`EventBatch::seen`](super::EventBatch::seen): the time, the
-    /// keys, the values, the id.
+    /// All fields, in the order of [`EventBatch::seen`](super::EventBatch::seen): the time (unless it is the
+    /// arrival), the keys, the values, the id, the partition, the punctuation.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        let time = (!self.time_is_arrival).then_some(&self.time);
         let values = self.values.iter().map(|value| &value.field);
-        std::iter::once(&self.time).chain(&self.keys).chain(values).chain(&self.dedup)
+        time.into_iter()
+            .chain(&self.keys)
+            .chain(values)
+            .chain(&self.dedup)
+            .chain(&self.partition)
+            .chain(&self.punctuate)
     }
 }

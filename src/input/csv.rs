@@ -147,7 +147,8 @@ impl Csv {
         let Reading { projection, names, max_line, .. } = input;
         let header = names.to_vec();
         let time_name = columns.first().and_then(|column| header.get(*column)).map_or("", String::as_str);
-        let reads_as_event = projection.time_rules.parse_text(time_name.as_bytes(), &mut TimeCache::default()).is_ok();
+        let reads_as_event = projection.time_is_arrival
+            || projection.time_rules.parse_text(time_name.as_bytes(), &mut TimeCache::default()).is_ok();
         let skips_header = !header.is_empty() && !matches!(format.columns, Columns::Numbered);
         Ok(Csv { projection, delimiter: format.delimiter, header, skips_header, columns, reads_as_event, max_line })
     }
@@ -415,6 +416,9 @@ mod tests {
             values: Vec::new(),
             nulls: Vec::new(),
             dedup: None,
+            time_is_arrival: false,
+            partition: None,
+            punctuate: None,
         };
         let input = Reading { projection: projection.into(), names: &["1".to_owned()], source: "-", max_line };
         Csv::new(input, &Separated { delimiter: b',', columns: Columns::Numbered }).expect("the column is there")

@@ -22,6 +22,9 @@ pub fn fields(first: &FirstRecord, format: &dyn Format) -> String {
 /// How event times are read, and the first of them in these whole records, if there is an event.
 pub fn times(format: &dyn Format, reading: &Reading<'_>, bytes: &[u8], layout: &Layout) -> String {
     let projection = &reading.projection;
+    if projection.time_is_arrival {
+        return "the event time is that of the arrival, as told by -t @now".into();
+    }
     let field = &projection.time.name;
     let told = match &projection.time_rules.format {
         TimeFormat::Auto => None,

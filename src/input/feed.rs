@@ -1,9 +1,11 @@
 //! Where bytes come from, and whether more are waiting.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::fs::{File, Metadata};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
 
 /// A stream of bytes.
 pub trait Feed: Read + Send {
@@ -37,29 +39,60 @@ pub trait Feed: Read + Send {
 pub struct FileFeed {
     file: File,
     is_live: bool,
+    is_fifo: bool,
 }
 
 impl FileFeed {
     /// Reads from an open file. A pipe is made to hold more, so that its writer and we take turns
     /// less often; where that is refused it stays as it is.
     pub fn new(file: File) -> io::Result<FileFeed> {
+        FileFeed::of(file, false)
+    }
+
+    /// Opens a file. A FIFO is opened at once, also if nobody writes to it yet: a writer may wait for another FIFO to be opened
+    /// first, and who waits in an open cannot be stopped by a signal.
+    ///
+    /// # Errors
+    /// If it cannot be opened or is a directory.
+    pub fn open(path: &Path) -> io::Result<FileFeed> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+        let kind = file.metadata()?.file_type();
+        if kind.is_dir() {
+            return Err(io::Error::other("is a directory"));
+        }
+        fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+        FileFeed::of(file, kind.is_fifo())
+    }
+
+    /// Waits for the first writer of a FIFO: until there is one, a read would take it for ended.
+    fn wait_for_writer(&self) -> io::Result<()> {
+        if self.is_fifo {
+            poll(&mut [PollFd::new(&self.file, PollFlags::IN)], None)?;
+        }
+        Ok(())
+    }
+
+    fn of(file: File, is_fifo: bool) -> io::Result<FileFeed> {
         let is_live = !file.metadata()?.is_file();
         if is_live {
             const PIPE_BYTES: usize = 1 << 20;
             let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_BYTES);
         }
-        Ok(FileFeed { file, is_live })
+        Ok(FileFeed { file, is_live, is_fifo })
     }
 }
 
 impl Read for FileFeed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.wait_for_writer()?;
         self.file.read(buffer)
     }
 }
 
 impl Feed for FileFeed {
     fn append(&mut self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        self.wait_for_writer()?;
         // Straight into what the buffer has reserved, with nothing to be zeroed first. It may have
         // reserved more than was asked for, which does no harm.
         buffer.reserve(most);

@@ -379,6 +379,9 @@ mod tests {
             keys: keys.iter().map(field).collect(),
             values: values.iter().map(value).collect(),
             dedup: None,
+            time_is_arrival: false,
+            partition: None,
+            punctuate: None,
             nulls: Vec::new(),
         };
         Ndjson.decoder(Reading { projection: projection.into(), names: &[], source: "-", max_line: 300 }).expect("one")

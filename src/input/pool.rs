@@ -8,7 +8,9 @@ use crate::event::{EventBatch, Reason, RecordSpan, SourceId, TextSpan};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// A block on its way to a decoder.
 pub struct Block {
@@ -43,8 +45,25 @@ pub enum Item<B> {
     Names(Vec<String>),
     /// What has been found out about an input.
     Learnt(SourceId, Box<Learnt>),
+    /// A read has begun that has to wait.
+    Pause(Pause),
     /// The inputs cannot be read on.
     Failed(Error),
+}
+
+/// A read that has to wait, as nothing is there to be read.
+pub struct Pause {
+    /// Since when.
+    pub since: Instant,
+    /// Whether it still does.
+    pub waits: Arc<AtomicBool>,
+}
+
+impl Pause {
+    /// Whether the reader still waits; if so, all that it dealt out came before this.
+    pub fn goes_on(&self) -> bool {
+        self.waits.load(Ordering::SeqCst)
+    }
 }
 
 /// Deals items out to the decoders, in turn.
@@ -100,22 +119,23 @@ impl Collector {
 
 /// Blocks that wait for all decoders together, or for the engine: enough for no thread to wait for
 /// another's turn on the processor.
-const WAITING: usize = 32;
+pub const WAITING: usize = 32;
 /// Blocks that wait for each decoder at least.
 const LEAST_PER_THREAD: usize = 2;
 /// One block is being read, and one is in the engine.
 const BESIDES: usize = 2;
 
-/// Starts `threads` decoders. Batches made by `new_batch` go round: from the returned receiver
+/// Starts `threads` decoders, for which `waiting` blocks wait together. Batches made by `new_batch` go round: from the returned receiver
 /// through dealer, decoder and collector back to it; when none is left the reader waits.
 ///
 /// # Errors
 /// If the system gives no thread.
 pub fn start(
     threads: usize,
+    waiting: usize,
     new_batch: impl Fn() -> EventBatch,
 ) -> io::Result<(Dealer, Collector, Receiver<EventBatch>)> {
-    let per_thread = (WAITING / threads).max(LEAST_PER_THREAD);
+    let per_thread = (waiting / threads).max(LEAST_PER_THREAD);
     let batches = threads * per_thread + BESIDES;
     let (spare_to, spare) = bounded(batches);
     for _ in 0..batches {
@@ -142,6 +162,7 @@ fn run(blocks: &Receiver<Item<Block>>, batches: &Sender<Item<EventBatch>>) {
             Item::Say(severity, text) => Item::Say(severity, text),
             Item::Names(names) => Item::Names(names),
             Item::Learnt(source, learnt) => Item::Learnt(source, learnt),
+            Item::Pause(pause) => Item::Pause(pause),
             Item::Failed(error) => Item::Failed(error),
         };
         if batches.send(item).is_err() {

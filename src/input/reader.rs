@@ -3,17 +3,19 @@
 use super::cut::{Cut, Cutter};
 use super::detect::{FormatOptions, Kind};
 use super::feed::{Feed, Piped};
-use super::pool::{Block, Content, Dealer, Gone, Item};
+use super::pool::{Block, Content, Dealer, Gone, Item, Pause};
 use super::position::{Learnt, TAIL_BYTES};
 use super::unpack::{LONGEST_MAGIC, Packing};
 use super::{Decode, EXCERPT, Format, Layout, Reading, explain};
 use crate::error::{Error, Severity, TIME_FIELDS};
 use crate::event::projection::{Field, Projection};
 use crate::event::{EventBatch, SourceId};
+use crate::time::Timestamp;
 use crossbeam_channel::Receiver;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 /// An opened input.
 pub struct Source {
@@ -53,6 +55,16 @@ pub struct ReadOptions {
     pub explains: bool,
     /// Whether a last line without its end is left to a later run, in which it may be longer.
     pub leaves_open_line: bool,
+    /// Whether to tell of reads that have to wait (`--idle-timeout`).
+    pub tells_pauses: bool,
+}
+
+/// What the reader asks the time of.
+pub struct ReadClock {
+    /// The moment it is.
+    pub now: Box<dyn Fn() -> Instant + Send>,
+    /// What the wall clock says.
+    pub wall: Box<dyn Fn() -> Timestamp + Send>,
 }
 
 /// Lines of a block at the most: each may cost far more in its batch than the bytes it has.
@@ -77,6 +89,11 @@ pub struct Reader {
     names_told: bool,
     /// Bytes of the inputs before the one at hand, as they are stored.
     taken_before: u64,
+    clock: ReadClock,
+    /// When bytes were read last, if that counts; it does not go back, whatever becomes of the wall clock.
+    arrival: Timestamp,
+    /// Whether a read has to wait.
+    waits: Arc<AtomicBool>,
 }
 
 /// Why reading ended early.
@@ -102,6 +119,7 @@ impl Reader {
         time_is_given: bool,
         spare: Receiver<EventBatch>,
         dealer: Dealer,
+        clock: ReadClock,
     ) -> Reader {
         Reader {
             options,
@@ -112,6 +130,9 @@ impl Reader {
             dealer,
             names_told: false,
             taken_before: 0,
+            clock,
+            arrival: Timestamp::MIN,
+            waits: Arc::default(),
         }
     }
 
@@ -144,6 +165,12 @@ impl Reader {
     /// A line for people, at its place among the records.
     fn say(&mut self, severity: Severity, text: String) -> Result<(), Gone> {
         self.dealer.deal(Item::Say(severity, text))
+    }
+
+    /// Tells that the next read has to wait.
+    fn pause(&mut self) -> Result<(), Gone> {
+        self.waits.store(true, Ordering::SeqCst);
+        self.dealer.deal(Item::Pause(Pause { since: (self.clock.now)(), waits: self.waits.clone() }))
     }
 
     fn reading<'a>(&self, names: &'a [String], source: &'a str) -> Reading<'a> {
@@ -236,7 +263,7 @@ impl SourceReader {
 
     fn read(mut self, reader: &mut Reader) -> Result<(), End> {
         loop {
-            self.fill(reader.options.block_size)?;
+            self.fill(reader)?;
             if matches!(self.phase, Phase::Unknown) && !self.detect(reader)? && self.broken.is_none() {
                 continue;
             }
@@ -280,12 +307,19 @@ impl SourceReader {
     }
 
     /// Reads until there is a block, or until the input pauses or ends.
-    fn fill(&mut self, block_size: usize) -> Result<(), End> {
-        let is_live = self.source.feed.is_live();
+    fn fill(&mut self, reader: &mut Reader) -> Result<(), End> {
+        let (is_live, block_size) = (self.source.feed.is_live(), reader.options.block_size);
+        if reader.options.tells_pauses && is_live && !self.source.feed.is_ready() {
+            reader.pause()?;
+        }
         let goal = (self.batch.bytes.len() + 1).next_multiple_of(block_size);
         loop {
             let most = (goal - self.batch.bytes.len()).min(if is_live { LIVE_READ } else { block_size });
             let read = self.source.feed.append(&mut self.batch.bytes, most);
+            reader.waits.store(false, Ordering::SeqCst);
+            if reader.projection.time_is_arrival {
+                reader.arrival = reader.arrival.max((reader.clock.wall)());
+            }
             match read {
                 Ok(0) => {
                     self.is_end = true;
@@ -489,6 +523,7 @@ impl SourceReader {
         batch.begins_at_line = std::mem::take(&mut self.begins).then_some(self.source.start.lines);
         batch.offset = self.offset;
         batch.consumed = consumed;
+        batch.arrival = reader.arrival;
         self.offset += consumed;
         batch.taken = reader.taken_before + self.taken();
         Ok(reader.dealer.deal(Item::Records(Block { batch, content }))?)
@@ -518,7 +553,7 @@ impl SourceReader {
         let mut end_of_line = None;
         while !self.is_end && self.broken.is_none() && end_of_line.is_none() {
             self.batch.bytes.clear();
-            self.fill(reader.options.block_size)?;
+            self.fill(reader)?;
             end_of_line = memchr::memchr(b'\n', &self.batch.bytes);
             let more = &self.batch.bytes[..end_of_line.unwrap_or(self.batch.bytes.len())];
             length += more.len() as u64;

@@ -1,10 +1,9 @@
 //! From the fields found in a record to an event in a batch; the same for every format.
 
 use super::json;
-use crate::event::column::KeyColumn;
 use crate::event::number::Number;
 use crate::event::projection::Projection;
-use crate::event::{Aside, EventBatch, RawValue, Reason, RecordSpan, TextSpan, key};
+use crate::event::{Aside, EventBatch, Punctuation, RawValue, Reason, RecordSpan, TextSpan, key};
 use crate::time::parse::{BadTime, Moment, TimeCache};
 
 /// What a record has for a field. Spans are those of [`EventBatch::text`].
@@ -47,15 +46,27 @@ pub fn push_event(
     if batch.has_unseen {
         note_seen(batch, fields);
     }
-    let (keys_from, values_from) = (1, 1 + projection.keys.len());
-    let Moment { time, is_ambiguous } = read_time(batch, projection, fields[0], dates)?;
+    let keys_from = usize::from(!projection.time_is_arrival);
+    let values_from = keys_from + projection.keys.len();
+    let marks_from = values_from + projection.values.len();
+    if projection.punctuate.is_some()
+        && let Some(punctuation) = read_punctuation(batch, projection, &fields[marks_from..], record, dates)?
+    {
+        batch.push_aside(Aside::Punctuation(Box::new(punctuation)), u64::from(record.text.start + record.text.len));
+        return Ok(());
+    }
+    let Moment { time, is_ambiguous } = match projection.time_is_arrival {
+        true => Moment { time: batch.arrival, is_ambiguous: false },
+        false => read_time(batch, projection, fields[0], dates)?,
+    };
     let pushed = push_key(batch, projection, &fields[keys_from..values_from])
         .and_then(|()| push_values(batch, projection, &fields[values_from..]))
-        .and_then(|()| push_id(batch, projection, fields));
+        .and_then(|()| push_marks(batch, projection, &fields[marks_from..]));
     if let Err(refusal) = pushed {
         let events = batch.times.len();
         batch.keys.truncate(events);
         batch.ids.truncate(events);
+        batch.partitions.truncate(events);
         batch.numbers.iter_mut().for_each(|column| column.truncate(events));
         batch.values.iter_mut().for_each(|column| column.truncate(events));
         return Err(refusal);
@@ -88,7 +99,7 @@ fn push_key_parts(batch: &mut EventBatch, projection: &Projection, fields: &[Fou
     for (found, field) in fields.iter().zip(&projection.keys) {
         let found = nulled(batch, projection, *found);
         let EventBatch { keys, bytes, unescaped, .. } = batch;
-        push_key_part(keys, bytes, unescaped, found, Part { what: "key", name: &field.name })?;
+        push_key_part(keys.pending(), bytes, unescaped, found, Part { what: "key", name: &field.name })?;
     }
     batch.keys.commit();
     Ok(())
@@ -103,14 +114,30 @@ fn push_values(batch: &mut EventBatch, projection: &Projection, fields: &[Found]
     Ok(())
 }
 
-/// The id, which comes last.
+/// What comes after the values: the id, then the partition.
 #[inline]
-fn push_id(batch: &mut EventBatch, projection: &Projection, fields: &[Found]) -> Result<(), Refusal> {
-    let (Some(field), Some(found)) = (&projection.dedup, fields.last()) else { return Ok(()) };
-    let found = nulled(batch, projection, *found);
-    let EventBatch { ids, bytes, unescaped, .. } = batch;
-    push_key_part(ids, bytes, unescaped, found, Part { what: "id", name: &field.name })?;
-    batch.ids.commit();
+fn push_marks(batch: &mut EventBatch, projection: &Projection, fields: &[Found]) -> Result<(), Refusal> {
+    if fields.is_empty() { Ok(()) } else { push_asked_marks(batch, projection, fields) }
+}
+
+fn push_asked_marks(batch: &mut EventBatch, projection: &Projection, fields: &[Found]) -> Result<(), Refusal> {
+    let mut fields = fields.iter();
+    if let Some(field) = &projection.dedup
+        && let Some(found) = fields.next()
+    {
+        let found = nulled(batch, projection, *found);
+        let EventBatch { ids, bytes, unescaped, .. } = &mut *batch;
+        push_key_part(ids.pending(), bytes, unescaped, found, Part { what: "id", name: &field.name })?;
+        batch.ids.commit();
+    }
+    if let Some(field) = &projection.partition
+        && let Some(found) = fields.next()
+    {
+        let found = nulled(batch, projection, *found);
+        let EventBatch { partitions, bytes, unescaped, .. } = &mut *batch;
+        push_key_part(partitions.pending(), bytes, unescaped, found, Part { what: "partition", name: &field.name })?;
+        batch.partitions.commit();
+    }
     Ok(())
 }
 
@@ -138,15 +165,44 @@ fn nulled_by(batch: &EventBatch, projection: &Projection, found: Found) -> Found
     if null { Found::Null } else { found }
 }
 
+/// What a record says as punctuation, if it does; `fields` are what comes after the values.
+///
+/// # Errors
+/// A time that cannot be read, or a partition that is no value.
+fn read_punctuation(
+    batch: &EventBatch,
+    projection: &Projection,
+    fields: &[Found],
+    span: RecordSpan,
+    dates: &mut TimeCache,
+) -> Result<Option<Punctuation>, Refusal> {
+    let (Some(field), Some(found)) = (&projection.punctuate, fields.last()) else { return Ok(None) };
+    match nulled(batch, projection, *found) {
+        Found::Missing | Found::Null => return Ok(None),
+        Found::Cell(cell) if cell.len == 0 => return Ok(None),
+        _ => {}
+    }
+    let read = parse_time(batch, projection, *found, dates);
+    let time = read
+        .map_err(|bad| (Reason::Time, format!("watermark {}", describe(batch, &field.name, *found, bad.reason()))))?;
+    let mut partition = Vec::new();
+    if let Some(field) = &projection.partition {
+        let found = nulled(batch, projection, fields[usize::from(projection.dedup.is_some())]);
+        let part = Part { what: "partition", name: &field.name };
+        push_key_part(&mut partition, &batch.bytes, &batch.unescaped, found, part)?;
+    }
+    Ok(Some(Punctuation { span, time: time.time, partition: partition.into() }))
+}
+
 #[inline]
-fn read_time(
+fn parse_time(
     batch: &EventBatch,
     projection: &Projection,
     found: Found,
     dates: &mut TimeCache,
-) -> Result<Moment, Refusal> {
+) -> Result<Moment, BadTime> {
     let rules = &projection.time_rules;
-    let read = match found {
+    match found {
         Found::Text(span) | Found::Cell(span) => rules.parse_text(batch.text(span), dates),
         Found::Number(span) => rules.parse_number(batch.text(span)),
         Found::Escaped(span) => match json::unescape(batch.text(span)) {
@@ -154,8 +210,17 @@ fn read_time(
             None => Err(BadTime::Unreadable),
         },
         Found::Missing | Found::Null | Found::Bool(..) | Found::Container(_) => Err(BadTime::Unreadable),
-    };
-    read.map_err(|bad| {
+    }
+}
+
+#[inline]
+fn read_time(
+    batch: &EventBatch,
+    projection: &Projection,
+    found: Found,
+    dates: &mut TimeCache,
+) -> Result<Moment, Refusal> {
+    parse_time(batch, projection, found, dates).map_err(|bad| {
         (Reason::Time, format!("event time {}", describe(batch, &projection.time.name, found, bad.reason())))
     })
 }
@@ -168,13 +233,12 @@ struct Part<'a> {
 
 #[inline]
 fn push_key_part(
-    keys: &mut KeyColumn,
+    key: &mut Vec<u8>,
     bytes: &[u8],
     unescaped: &[u8],
     found: Found,
     Part { what, name }: Part<'_>,
 ) -> Result<(), Refusal> {
-    let key = keys.pending();
     match found {
         Found::Missing | Found::Null => key::push_null(key),
         Found::Bool(value, _) => key::push_bool(key, value),

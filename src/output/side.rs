@@ -157,6 +157,7 @@ impl Output {
                 ("headers", counters.headers),
                 ("bad", counters.bad),
                 ("duplicates", counters.duplicates),
+                ("punctuation", counters.punctuation),
                 ("events", counters.events),
                 ("ambiguous_time", counters.ambiguous_time),
             ] {

@@ -23,9 +23,11 @@ impl Fields {
         Fields { seen: vec![false; names.len()], names, known: Vec::new(), is_live, is_told: false }
     }
 
-    /// What the first record has.
+    /// What the first record has; the first input to tell is believed.
     pub fn learn(&mut self, known: Vec<String>) {
-        self.known = known;
+        if self.known.is_empty() {
+            self.known = known;
+        }
     }
 
     /// Notes what the records of a batch have.

@@ -70,11 +70,7 @@ fn inputs(paths: &[PathBuf], stdin: Box<dyn Feed>) -> Result<Vec<Source>, Error>
             };
         }
         let failed = |source| Error::File { name: name.clone(), source };
-        let file = File::open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.is_dir() {
-            return Err(failed(io::Error::other("is a directory")));
-        }
-        let feed = FileFeed::new(file).map_err(failed)?;
+        let feed = FileFeed::open(path).map_err(failed)?;
         Ok(Source { id, name, feed: Box::new(feed), start })
     };
     paths.iter().enumerate().map(open).collect()

@@ -1,20 +1,26 @@
 //! What a person sees of a run while it goes on: when the line is drawn, and what it says.
 
 use crate::cli::Config;
-use crate::engine::Engine;
+use crate::engine::{Engine, Now};
 use crate::host::Clock;
 use crate::progress::{Progress, Standing, Width};
-use crate::time::Timestamp;
+use crate::time::Span;
 use crossbeam_channel::{Receiver, never};
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Counting open windows may take a while where there are many: it is allowed this share of the time.
 const COUNTING_SHARE: u32 = 100;
 
+/// A length of time as the engine has it.
+fn span(duration: Duration) -> Span {
+    Span(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
+}
+
 /// The line, if there is one, and what it needs to know.
 pub struct View {
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     began: Instant,
     progress: Option<Progress>,
     taken: u64,
@@ -29,7 +35,7 @@ impl View {
     /// if it is known; `is_alone` tells that no file that is written is a terminal.
     pub fn new(
         config: &Config,
-        clock: Box<dyn Clock>,
+        clock: Arc<dyn Clock>,
         stderr: Box<dyn Write + Send>,
         width: Width,
         total: Option<u64>,
@@ -50,7 +56,7 @@ impl View {
         self.clock.now().saturating_duration_since(self.began)
     }
 
-    /// Now.
+    /// The moment it is.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
@@ -60,9 +66,24 @@ impl View {
         self.clock.after(wait)
     }
 
-    /// What the wall clock says.
-    pub fn wall_clock(&self) -> Timestamp {
-        self.clock.wall()
+    /// A moment of the run, told by how long it had taken then.
+    pub fn at(&self, elapsed: Span) -> Instant {
+        self.began + Duration::from_nanos(elapsed.0.max(0).unsigned_abs())
+    }
+
+    /// How long the run had taken at a moment.
+    pub fn since_began(&self, moment: Instant) -> Span {
+        span(moment.saturating_duration_since(self.began))
+    }
+
+    /// Speaks at a moment.
+    pub fn alarm_at(&self, moment: Instant) -> Receiver<Instant> {
+        self.after(moment.saturating_duration_since(self.now()))
+    }
+
+    /// What the engine is to take for now.
+    pub fn moment(&self) -> Now {
+        Now { wall: self.clock.wall(), elapsed: span(self.elapsed()) }
     }
 
     /// The engine has taken a batch; `taken` are the bytes of the inputs up to its end, as they are stored.

@@ -117,6 +117,9 @@ fn got(bytes: &[u8], delimiter: u8, max_line: usize) -> Vec<Row> {
         keys: vec![field("k")],
         values: vec![ValueField { field: field("v"), as_number: false, as_value: true }],
         dedup: None,
+        time_is_arrival: false,
+        partition: None,
+        punctuate: None,
         nulls: Vec::new(),
     });
     let names = ["ts", "k", "v"].map(str::to_owned);

@@ -253,6 +253,9 @@ fn projection(wanted: &Wanted) -> Projection {
         keys: wanted.keys.iter().map(field).collect(),
         values: values.chain(others).collect(),
         dedup: None,
+        time_is_arrival: false,
+        partition: None,
+        punctuate: None,
         nulls: wanted.nulls.iter().map(|null| (*null).to_owned()).collect(),
     }
 }

@@ -33,6 +33,9 @@ fn decoded(
         keys: keys.iter().map(field).collect(),
         values: Vec::new(),
         dedup: None,
+        time_is_arrival: false,
+        partition: None,
+        punctuate: None,
         nulls: Vec::new(),
     });
     let reading = Reading { projection, names, source: "-", max_line: 200 };

@@ -1,0 +1,188 @@
+//! Sources with watermarks of their own, and the watermark that follows from them: the minimum (T10).
+
+use super::EngineConfig;
+use crate::time::{Span, Timestamp};
+use hashbrown::HashMap;
+use std::collections::BTreeSet;
+
+/// Whose watermarks there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceRule {
+    /// One for all records.
+    #[default]
+    One,
+    /// One for each of so many inputs (`--merge`).
+    Inputs(u32),
+    /// One for each value of a field (`--partition`).
+    Partitions,
+}
+
+/// What a source is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It has had no event, and is not waited for.
+    New,
+    /// The minimum waits for it.
+    Active,
+    /// It is silent: out of the minimum until it speaks again.
+    Idle,
+    /// It is out of the minimum for good.
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    watermark: Timestamp,
+    standing: Standing,
+    /// When it had an event last; counted from the beginning of the run.
+    heard: Span,
+}
+
+/// The sources of a run.
+#[derive(Debug)]
+pub struct Sources {
+    rule: SourceRule,
+    sources: Vec<Source>,
+    /// The numbers of the partitions, by their encoded values.
+    partitions: HashMap<Box<[u8]>, u32>,
+    /// Those that the minimum waits for, by watermark and then by position.
+    active: BTreeSet<(Timestamp, u32)>,
+    idle: BTreeSet<(Timestamp, u32)>,
+}
+
+impl Sources {
+    /// The sources before anything has come. Inputs are waited for from the beginning, partitions once they are seen.
+    pub fn new(config: &EngineConfig) -> Sources {
+        let mut sources = Sources {
+            rule: config.sources,
+            sources: Vec::new(),
+            partitions: HashMap::new(),
+            active: BTreeSet::new(),
+            idle: BTreeSet::new(),
+        };
+        let inputs = match config.sources {
+            SourceRule::One => 1,
+            SourceRule::Inputs(inputs) => inputs,
+            SourceRule::Partitions => 0,
+        };
+        for id in 0..inputs {
+            sources.push();
+            sources.stand(id, Standing::Active);
+        }
+        sources
+    }
+
+    fn push(&mut self) -> u32 {
+        self.sources.push(Source { watermark: Timestamp::MIN, standing: Standing::New, heard: Span::ZERO });
+        self.sources.len() as u32 - 1
+    }
+
+    /// The source of a record of an input; `partition` is the encoded value of its partition field.
+    pub fn of<'a>(&mut self, input: u32, partition: impl FnOnce() -> &'a [u8]) -> u32 {
+        match self.rule {
+            SourceRule::One => 0,
+            SourceRule::Inputs(_) => input,
+            SourceRule::Partitions => {
+                let partition = partition();
+                match self.partitions.get(partition) {
+                    Some(id) => *id,
+                    None => {
+                        let id = self.push();
+                        self.partitions.insert(partition.into(), id);
+                        id
+                    }
+                }
+            }
+        }
+    }
+
+    fn stand(&mut self, id: u32, standing: Standing) {
+        let source = &mut self.sources[id as usize];
+        let entry = (source.watermark, id);
+        match source.standing {
+            Standing::Active => _ = self.active.remove(&entry),
+            Standing::Idle => _ = self.idle.remove(&entry),
+            Standing::New | Standing::Ended => {}
+        }
+        source.standing = standing;
+        match standing {
+            Standing::Active => _ = self.active.insert(entry),
+            Standing::Idle => _ = self.idle.insert(entry),
+            Standing::New | Standing::Ended => {}
+        }
+    }
+
+    /// The source has spoken, and its watermark is at least this.
+    pub fn advance(&mut self, id: u32, watermark: Timestamp, now: Span) {
+        let source = &mut self.sources[id as usize];
+        source.heard = now;
+        if source.standing != Standing::Active {
+            self.stand(id, Standing::Active);
+        }
+        let before = self.sources[id as usize].watermark;
+        if watermark > before {
+            self.sources[id as usize].watermark = watermark;
+            self.active.remove(&(before, id));
+            self.active.insert((watermark, id));
+        }
+    }
+
+    /// The source has spoken; a new one does not count yet.
+    pub fn hear(&mut self, id: u32, now: Span) {
+        self.sources[id as usize].heard = now;
+        self.wake(id);
+    }
+
+    /// An idle source speaks again.
+    pub fn wake(&mut self, id: u32) {
+        if self.sources[id as usize].standing == Standing::Idle {
+            self.stand(id, Standing::Active);
+        }
+    }
+
+    /// The source is silent.
+    pub fn fall_idle(&mut self, id: u32) {
+        if self.sources[id as usize].standing == Standing::Active {
+            self.stand(id, Standing::Idle);
+        }
+    }
+
+    /// All that had no event since a moment are silent.
+    pub fn fall_idle_since(&mut self, heard: Span) {
+        for id in 0..self.sources.len() as u32 {
+            if self.sources[id as usize].heard <= heard {
+                self.fall_idle(id);
+            }
+        }
+    }
+
+    /// The source has ended.
+    pub fn end(&mut self, id: u32) {
+        self.stand(id, Standing::Ended);
+    }
+
+    /// When the source that has been silent for longest had its last event.
+    pub fn heard_first(&self) -> Option<Span> {
+        self.active.iter().map(|(_, id)| self.sources[*id as usize].heard).min()
+    }
+
+    /// Whether there are any and all of them are idle or have ended.
+    pub fn are_idle(&self) -> bool {
+        self.active.is_empty() && !self.idle.is_empty()
+    }
+
+    /// What the watermark is to be: the minimum, or the largest if all are idle. `None` if there is no source.
+    pub fn watermark(&self) -> Option<Timestamp> {
+        self.active.first().or(self.idle.last()).map(|(watermark, _)| *watermark)
+    }
+
+    /// The input whose record is to be taken next: the one with the smallest watermark.
+    pub fn next(&self) -> Option<u32> {
+        self.active.first().map(|(_, id)| *id)
+    }
+
+    /// Whether there is an input before which a source has to stand back.
+    pub fn is_next(&self, id: u32) -> bool {
+        !matches!(self.rule, SourceRule::Inputs(_)) || self.next() == Some(id)
+    }
+}

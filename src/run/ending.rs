@@ -1,0 +1,96 @@
+//! How a run ends: why, what is said of it, and the exit status (E3).
+
+use super::{Run, recap};
+use crate::engine::{Input, Stop};
+use crate::error::{Error, Exit, Severity};
+
+/// How the loop ended.
+pub enum Ending {
+    /// The input has ended.
+    EndOfInput,
+    /// A limit of E1.
+    Limit(Stop),
+    /// SIGINT or SIGTERM.
+    Signal(i32),
+    /// Nobody reads the rows any more, or they cannot be written.
+    OutputDone,
+    /// The inputs cannot be read on.
+    Failed(Error),
+}
+
+impl Run {
+    /// Says how it ended.
+    pub(super) fn conclude(&mut self, ending: Ending) -> Exit {
+        match ending {
+            Ending::EndOfInput => self.complete(),
+            Ending::Limit(stop) => {
+                let (exit, why) = match stop {
+                    Stop::Strict => (Exit::Failure, "stopped at the first bad record (--strict)"),
+                    Stop::MaxBad => (Exit::CheckFailed, "stopped: more bad records than --max-bad allows"),
+                    Stop::MaxLate => (Exit::CheckFailed, "stopped: more late drops than --max-late allows"),
+                    Stop::KeyLimit { source, line } => {
+                        let name = self.output.source_name(source);
+                        let why = format!(
+                            "stopped at line {line} of {name}: its key is one more than --key-limit allows (raise it, or \
+                             fold or drop such keys with --on-key-limit other or drop)"
+                        );
+                        self.say_stopped(&why);
+                        return Exit::Failure;
+                    }
+                };
+                self.say_stopped(why);
+                exit
+            }
+            Ending::Signal(signal) => {
+                self.say_stopped("stopped by a signal");
+                Exit::Signal(signal)
+            }
+            Ending::OutputDone => Exit::Done,
+            Ending::Failed(error) => {
+                self.say_stopped(&error.to_string());
+                error.exit()
+            }
+        }
+    }
+
+    /// The end of input: what is open fires, and the checks that need the whole are made.
+    fn complete(&mut self) -> Exit {
+        // No limit is reached by an end.
+        let _ = self.engine.step(Input::End, &mut self.output);
+        self.fields.tell(&mut self.output);
+        let counters = self.engine.counters();
+        let records = counters.records - counters.blank;
+        let mut exit = Exit::Done;
+        for (flag, share, count, what) in [
+            ("--max-bad", self.max_bad_share, counters.bad, "bad records"),
+            ("--max-late", self.max_late_share, counters.late_drops, "late drops"),
+        ] {
+            if let Some(share) = share
+                && share.is_exceeded(count, records)
+            {
+                let text = format!("{count} {what} in {records} records are more than {flag} {share} allows");
+                self.output.say(Severity::Failure, &text);
+                exit = Exit::CheckFailed;
+            }
+        }
+        exit
+    }
+
+    fn say_stopped(&mut self, why: &str) {
+        let open = match self.engine.counters().open_windows {
+            0 => String::new(),
+            1 => "; 1 open window was not printed".to_owned(),
+            open => format!("; {open} open windows were not printed"),
+        };
+        self.output.say(Severity::Failure, &format!("{why}{open}"));
+    }
+
+    /// The counts of the whole run.
+    pub(super) fn sum_up(&mut self) {
+        let (counters, took) = (self.engine.counters(), self.view.elapsed());
+        self.output.say(Severity::Detail, &recap::paragraph(&counters, took));
+        if self.has_stats {
+            self.output.summary(&counters, took);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What is taken next, and what comes of it: items of the streams go to the engine and to the output.
+
+use super::Run;
+use super::ending::Ending;
+use crate::engine::{Cursor, Input, Stop};
+use crate::error::Error;
+use crate::event::place::place_years;
+use crate::event::{EventBatch, SourceId};
+use crate::input::pool::Item;
+use crossbeam_channel::TryRecvError;
+use std::ops::ControlFlow;
+
+impl Run {
+    /// Takes all there is.
+    pub(super) fn take_all(&mut self) -> Ending {
+        loop {
+            if let ControlFlow::Break(ending) = self.turn() {
+                return ending;
+            }
+        }
+    }
+
+    /// Takes what is next, or waits for it.
+    fn turn(&mut self) -> ControlFlow<Ending> {
+        if self.is_merged {
+            self.hear_idle()?;
+        }
+        if self.streams.iter().all(|stream| stream.has_ended) {
+            // The signal that ended the writer of our pipe is for us as well (E3).
+            return ControlFlow::Break(self.interrupts.signal().map_or(Ending::EndOfInput, Ending::Signal));
+        }
+        let next = if self.is_merged { self.engine.next_input().map(|input| input.0 as usize) } else { Some(0) };
+        let Some(index) = next else { return self.wait(None) };
+        if self.streams[index].at_hand.is_some() {
+            return self.take_part(index);
+        }
+        match self.streams[index].next() {
+            Ok(item) => self.take(index, item),
+            Err(TryRecvError::Empty) => self.wait(Some(index)),
+            Err(TryRecvError::Disconnected) => self.end_of(index),
+        }
+    }
+
+    /// Inputs that were idle and speak again are waited for from now on.
+    fn hear_idle(&mut self) -> ControlFlow<Ending> {
+        for index in 0..self.streams.len() {
+            let stream = &mut self.streams[index];
+            if !stream.is_idle || stream.has_ended {
+                continue;
+            }
+            match stream.next() {
+                Ok(item @ Item::Records(_)) => {
+                    stream.is_idle = false;
+                    self.step(Input::Wake(SourceId(index as u32)))?;
+                    self.take(index, item)?;
+                }
+                Ok(item) => self.take(index, item)?,
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => self.end_of(index)?,
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    pub(super) fn step(&mut self, input: Input<'_>) -> ControlFlow<Ending> {
+        let step = self.engine.step(input, &mut self.output);
+        self.refresh();
+        step.map_break(Ending::Limit)
+    }
+
+    fn take(&mut self, index: usize, item: Item<EventBatch>) -> ControlFlow<Ending> {
+        match item {
+            Item::Records(mut batch) => {
+                let stream = &mut self.streams[index];
+                if let Some(years) = &mut stream.years {
+                    place_years(&mut batch, years);
+                }
+                self.fields.note(&batch);
+                // Those of several are told by the engine.
+                stream.is_idle &= self.is_merged;
+                if self.is_merged || self.replay.is_some() {
+                    stream.at_hand = Some((batch, Cursor::default()));
+                    return ControlFlow::Continue(());
+                }
+                let step = self.engine.step(Input::Batch(&batch, self.view.moment()), &mut self.output);
+                self.taken(index, batch, step)?;
+            }
+            Item::Say(severity, text) => {
+                if !self.is_merged || self.notes.insert(text.clone()) {
+                    self.output.say(severity, &text);
+                }
+            }
+            Item::Names(names) => self.fields.learn(names),
+            // Only a run that is to be resumed needs it.
+            Item::Learnt(..) => {}
+            // Streams keep them.
+            Item::Pause(_) => {}
+            Item::Failed(error) => return ControlFlow::Break(Ending::Failed(error)),
+        }
+        self.check()
+    }
+
+    /// Takes records of the batch at hand of a stream, up to where it is another one's turn, or nobody's yet.
+    fn take_part(&mut self, index: usize) -> ControlFlow<Ending> {
+        let Some((batch, mut cursor)) = self.streams[index].at_hand.take() else { return ControlFlow::Continue(()) };
+        let may = self.until_due(&batch, &mut cursor);
+        if may.is_break() {
+            self.streams[index].recycle(batch);
+            return may;
+        }
+        let step = self.engine.step(Input::Part(&batch, &mut cursor, self.view.moment()), &mut self.output);
+        if cursor.is_done() || step.is_break() {
+            self.taken(index, batch, step)?;
+        } else {
+            self.streams[index].at_hand = Some((batch, cursor));
+            self.refresh();
+        }
+        self.check()
+    }
+
+    /// In a replay, waits until the next event is due, and lets only those be taken that are.
+    fn until_due(&mut self, batch: &EventBatch, cursor: &mut Cursor) -> ControlFlow<Ending> {
+        let (from, is_merged) = (cursor.next_event(), self.is_merged);
+        let (Some(replay), Some(first)) = (&mut self.replay, batch.times.get(from)) else {
+            return ControlFlow::Continue(());
+        };
+        let due = replay.due(*first, self.view.now());
+        self.wait_until(due)?;
+        let now = self.view.now();
+        let Some(replay) = &mut self.replay else { return ControlFlow::Continue(()) };
+        // Of those behind it nobody knows yet whether it will be their turn.
+        let rest = if is_merged { &[] } else { &batch.times[from + 1..] };
+        let others = rest.iter().take_while(|time| replay.due(**time, now) <= now).count();
+        cursor.stop_at(from + 1 + others);
+        ControlFlow::Continue(())
+    }
+
+    /// A batch has been taken, or as much of it as was to be.
+    fn taken(&mut self, index: usize, batch: EventBatch, step: ControlFlow<Stop>) -> ControlFlow<Ending> {
+        self.streams[index].taken = batch.taken;
+        self.streams[index].recycle(batch);
+        self.view.moved(&self.engine, self.streams.iter().map(|stream| stream.taken).sum());
+        self.refresh();
+        step.map_break(Ending::Limit)?;
+        self.fields.tell_if_live(self.engine.records(), &mut self.output);
+        ControlFlow::Continue(())
+    }
+
+    fn check(&self) -> ControlFlow<Ending> {
+        if self.output.is_done() {
+            return ControlFlow::Break(Ending::OutputDone);
+        }
+        match self.interrupts.signal() {
+            Some(signal) => ControlFlow::Break(Ending::Signal(signal)),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// No more items of a stream will come. That is its end only if the threads before us came to
+    /// their ends, and not if one broke down.
+    fn end_of(&mut self, index: usize) -> ControlFlow<Ending> {
+        if !self.streams[index].end() {
+            return ControlFlow::Break(Ending::Failed(Error::Defect));
+        }
+        let goes_on = self.streams.iter().any(|stream| !stream.has_ended);
+        if goes_on { self.step(Input::EndOf(SourceId(index as u32))) } else { ControlFlow::Continue(()) }
+    }
+}

@@ -1,0 +1,151 @@
+//! What a run does while there is nothing to be taken: it shows what it has, and waits for whatever comes first.
+
+use super::Run;
+use super::ending::Ending;
+use super::streams::Stream;
+use crate::engine::Input;
+use crate::error::Severity;
+use crate::event::SourceId;
+use crate::host::Wake;
+use crossbeam_channel::{Receiver, Select, never, select};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// A wait of a replay that somebody might take for a standstill.
+const LONG_WAIT: Duration = Duration::from_secs(60);
+
+impl Run {
+    /// The input pauses: everything read so far has been processed. Shows it, and waits for more, of one stream
+    /// and of those that are idle.
+    pub(super) fn wait(&mut self, index: Option<usize>) -> ControlFlow<Ending> {
+        self.output.flush();
+        self.refresh();
+        let fell_idle = self.fall_idle()?;
+        let is_due = |at, stream: &Stream| (Some(at) == index || stream.is_idle) && stream.has_something();
+        if fell_idle || self.streams.iter().enumerate().any(|(at, stream)| is_due(at, stream)) {
+            return ControlFlow::Continue(());
+        }
+        let (progress_alarm, idle_alarm, refresh_alarm) = (self.view.alarm(), self.idle_alarm(), self.refresh_alarm());
+        let mut select = Select::new();
+        let wake = select.recv(&self.interrupts.wake);
+        let alarm = select.recv(&progress_alarm);
+        select.recv(&idle_alarm);
+        select.recv(&refresh_alarm);
+        for (at, stream) in self.streams.iter().enumerate() {
+            let is_wanted = Some(at) == index || stream.is_idle || self.idle_timeout.is_some();
+            if let Some(items) = stream.waits_for().filter(|_| is_wanted) {
+                select.recv(items);
+            }
+        }
+        let ready = select.ready();
+        if ready == alarm {
+            self.view.show(&self.engine);
+        }
+        if ready != wake {
+            return ControlFlow::Continue(());
+        }
+        // Whoever is ready may be so no more.
+        let Ok(wake) = self.interrupts.wake.try_recv() else { return ControlFlow::Continue(()) };
+        self.woken(Some(wake)).map_or(ControlFlow::Continue(()), ControlFlow::Break)
+    }
+
+    /// Lets sources fall idle that have been silent for too long; whether there are any.
+    fn fall_idle(&mut self) -> ControlFlow<Ending, bool> {
+        let Some(timeout) = self.idle_timeout else { return ControlFlow::Continue(false) };
+        self.streams.iter_mut().for_each(Stream::look_ahead);
+        let mut any = false;
+        for index in 0..self.streams.len() {
+            let now = self.view.now();
+            let is_over = self.silent_until(index, timeout).is_some_and(|until| until <= now);
+            if !is_over {
+                continue;
+            }
+            any = true;
+            if self.has_partitions {
+                self.step(Input::IdleSince(self.view.since_began(now.checked_sub(timeout).unwrap_or(now))))?;
+            } else {
+                self.streams[index].is_idle = true;
+                self.step(Input::Idle(SourceId(index as u32)))?;
+            }
+        }
+        ControlFlow::Continue(any)
+    }
+
+    /// Speaks when the next source may have been silent for too long.
+    fn idle_alarm(&self) -> Receiver<Instant> {
+        let Some(timeout) = self.idle_timeout else { return never() };
+        let until = (0..self.streams.len()).filter_map(|index| self.silent_until(index, timeout)).min();
+        until.map_or_else(never, |until| self.view.alarm_at(until))
+    }
+
+    /// When a stream, or the first of its partitions, will have been silent for too long.
+    fn silent_until(&self, index: usize, timeout: Duration) -> Option<Instant> {
+        let until = self.streams[index].silent_until(timeout)?;
+        if !self.has_partitions {
+            return Some(until);
+        }
+        self.view.at(self.engine.heard_first()?).checked_add(timeout)
+    }
+
+    /// Writes the picture of the newest rows if there are new ones and it is time.
+    pub(super) fn refresh(&mut self) {
+        if let Some(refresh) = self.refresh.as_mut().filter(|_| self.output.has_news()) {
+            let now = self.view.now();
+            if refresh.wait(now).is_zero() {
+                self.output.show();
+                refresh.done(now);
+            }
+        }
+    }
+
+    /// Speaks when that may be done; never if the picture shows how things are.
+    fn refresh_alarm(&self) -> Receiver<Instant> {
+        match self.refresh.as_ref().filter(|_| self.output.has_news()) {
+            Some(refresh) => self.view.after(refresh.wait(self.view.now())),
+            None => never(),
+        }
+    }
+
+    /// Waits for the moment when the next record of a replay is due.
+    pub(super) fn wait_until(&mut self, due: Instant) -> ControlFlow<Ending> {
+        loop {
+            self.output.flush();
+            self.refresh();
+            if self.output.is_done() {
+                return ControlFlow::Break(Ending::OutputDone);
+            }
+            let wait = due.saturating_duration_since(self.view.now());
+            if wait.is_zero() {
+                return ControlFlow::Continue(());
+            }
+            if wait > LONG_WAIT && !self.has_told_of_waiting {
+                self.has_told_of_waiting = true;
+                let wait = humantime::format_duration(Duration::from_secs(wait.as_secs()));
+                self.output.say(
+                    Severity::Note,
+                    &format!("the next record is replayed in {wait} (--replay-max-gap DUR makes long gaps shorter)"),
+                );
+                continue;
+            }
+            let (due, alarm, refresh) = (self.view.after(wait), self.view.alarm(), self.refresh_alarm());
+            select! {
+                recv(due) -> _ => {}
+                recv(refresh) -> _ => {}
+                recv(alarm) -> _ => self.view.show(&self.engine),
+                recv(self.interrupts.wake) -> wake => {
+                    if let Some(ending) = self.woken(wake.ok()) {
+                        return ControlFlow::Break(ending);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What follows from being woken, if anything does.
+    fn woken(&self, wake: Option<Wake>) -> Option<Ending> {
+        match wake {
+            Some(Wake::StdoutClosed) => self.writes_to_stdout.then_some(Ending::OutputDone),
+            Some(Wake::Signal) | None => self.interrupts.signal().map(Ending::Signal),
+        }
+    }
+}
