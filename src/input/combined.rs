@@ -66,7 +66,6 @@ struct Fields {
 
 impl FindFields for Fields {
     type Scratch = ();
-    const WHOLE_UTF8: bool = false;
 
     #[inline]
     fn find(

@@ -1,7 +1,7 @@
 //! Where blocks may be cut: at record ends. A cheap pass, done in order, so that the rest can be
 //! done in parallel. What is found does not depend on how the bytes came in (T9).
 
-use super::marks::each_chunk;
+use super::marks::{Told, each_chunk};
 use std::ops::Range;
 
 /// What a cutter says of the bytes read so far.
@@ -95,12 +95,6 @@ enum State {
 /// Bytes that are worth going over quickly.
 const ENOUGH: usize = 1 << 10;
 
-/// A bit for each place up to which, it included, an odd number of bits are set.
-#[inline(always)]
-fn odd_up_to(bits: u64) -> u64 {
-    [1, 2, 4, 8, 16, 32].into_iter().fold(bits, |odd, reach| odd ^ odd << reach)
-}
-
 impl CsvRows {
     /// A cutter for rows of cells between these delimiters.
     pub fn new(delimiter: u8, max_line: usize) -> CsvRows {
@@ -122,29 +116,33 @@ impl CsvRows {
         let (mut is_open, mut may_open, mut has_closed, mut has_returned) = (0u64, 1u64, 0u64, 0u64);
         let mut row = 0;
         let wanted = [b'"', self.delimiter, b'\n', b'\r'];
-        each_chunk(&buffer[self.row..], wanted, |begun, [quotes, delimiters, newlines, returns]| {
-            // From a quote that opens to the byte before the one that closes. Of two quotes in a cell the
-            // first closes it and the second opens it again.
-            let open = odd_up_to(quotes) ^ is_open;
-            let (opening, closing) = (quotes & open, quotes & !open);
-            let before_opening = delimiters | newlines | closing;
-            let after_closing = closing << 1 | has_closed;
-            let after_return = (after_closing & returns) << 1 | has_returned;
-            let misplaced = opening & !(before_opening << 1 | may_open);
-            let unfinished = after_closing & !(quotes | delimiters | newlines | returns) | after_return & !newlines;
-            if misplaced | unfinished != 0 {
-                return false;
-            }
-            let ends = newlines & !open;
-            if ends != 0 {
-                row = begun + (u64::BITS - ends.leading_zeros()) as usize;
-            }
-            is_open = (open as i64 >> 63) as u64;
-            may_open = before_opening >> 63;
-            has_closed = closing >> 63;
-            has_returned = (after_closing & returns) >> 63;
-            true
-        });
+        each_chunk(
+            &buffer[self.row..],
+            wanted,
+            |Told { begun, wanted: [quotes, delimiters, newlines, returns], odd }| {
+                // From a quote that opens to the byte before the one that closes. Of two quotes in a cell the
+                // first closes it and the second opens it again.
+                let open = odd ^ is_open;
+                let (opening, closing) = (quotes & open, quotes & !open);
+                let before_opening = delimiters | newlines | closing;
+                let after_closing = closing << 1 | has_closed;
+                let after_return = (after_closing & returns) << 1 | has_returned;
+                let misplaced = opening & !(before_opening << 1 | may_open);
+                let unfinished = after_closing & !(quotes | delimiters | newlines | returns) | after_return & !newlines;
+                if misplaced | unfinished != 0 {
+                    return false;
+                }
+                let ends = newlines & !open;
+                if ends != 0 {
+                    row = begun + (u64::BITS - ends.leading_zeros()) as usize;
+                }
+                is_open = (open as i64 >> 63) as u64;
+                may_open = before_opening >> 63;
+                has_closed = closing >> 63;
+                has_returned = (after_closing & returns) >> 63;
+                true
+            },
+        );
         if row > 0 {
             self.row += row;
             (self.at, self.plain_from, self.state) = (self.row, self.row, State::Plain);

@@ -14,9 +14,6 @@ pub trait FindFields: Send + Sync {
     /// Memory that is used again for each line of a block.
     type Scratch: Default;
 
-    /// Whether a line must be UTF-8 as a whole, or only in the fields used (N5).
-    const WHOLE_UTF8: bool;
-
     /// Notes in `fields`, in the order of [`Projection::fields`], what the line has. `line` begins
     /// `base` bytes into the block; text that has to be unescaped is appended to `unescaped`,
     /// whose spans begin at `unescaped_base`.
@@ -32,8 +29,11 @@ pub trait FindFields: Send + Sync {
         scratch: &mut Self::Scratch,
     ) -> Result<(), Refusal>;
 
-    /// A block of lines begins, all of them UTF-8: marks what [`FindFields::follow`] needs to know of it.
-    fn begin(&self, _bytes: &[u8], _marks: &mut Marks) {}
+    /// A block of lines begins: marks what [`FindFields::follow`] needs to know of it. False if a line must be UTF-8 as
+    /// a whole, not only in the fields used (N5), and one is not: then each is looked at.
+    fn begin(&self, _bytes: &[u8], _marks: &mut Marks) -> bool {
+        true
+    }
 
     /// As [`FindFields::find`] for the record at `start` of a block, whose end it tells, if the record is like
     /// those before it. `None`, and nothing said of it, if not.
@@ -87,10 +87,7 @@ impl<F: FindFields> Decode for LineDecoder<F> {
         let mut fields = vec![Found::Missing; self.projection.fields().count()];
         let mut scratch = F::Scratch::default();
         let mut dates = TimeCache::default();
-        let is_utf8 = !F::WHOLE_UTF8 || simdutf8::basic::from_utf8(&batch.bytes).is_ok();
-        if is_utf8 {
-            self.find.begin(&batch.bytes, marks);
-        }
+        let is_utf8 = self.find.begin(&batch.bytes, marks);
         let mut start = 0;
         while start < batch.bytes.len() {
             if is_utf8

@@ -42,7 +42,6 @@ struct Fields {
 
 impl FindFields for Fields {
     type Scratch = ();
-    const WHOLE_UTF8: bool = false;
 
     fn find(
         &self,

@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code)]
 
+use std::ops::Range;
 use wide::u8x16;
 
 /// Bytes that are looked at together; a bit of a `u64` tells of each, the lowest of the first.
@@ -26,7 +27,12 @@ pub struct Marks {
     /// Longer than there are places, so that many can be written at once.
     places: Vec<u32>,
     count: usize,
+    /// Runs of chunks, by their numbers, outside of which all bytes are ASCII.
+    wide: Vec<Range<usize>>,
 }
+
+/// Chunks of ASCII that are taken into such a run, so that runs are not many.
+const GAP: usize = 4;
 
 impl Marks {
     /// The places.
@@ -38,15 +44,35 @@ impl Marks {
     /// Finds the places in a block of less than 4 GiB.
     pub fn find(&mut self, bytes: &[u8], wanted: Wanted) {
         self.count = 0;
+        self.wide.clear();
         let (chunks, rest) = bytes.as_chunks::<WIDTH>();
         self.find_in(chunks, wanted);
         if !rest.is_empty() {
+            if wanted == Wanted::JsonSpecial && !rest.is_ascii() {
+                self.note_wide(chunks.len());
+            }
             let mut last = [0; WIDTH];
             last[..rest.len()].copy_from_slice(rest);
             let begun = chunks.len() * WIDTH;
             self.room();
             let bits = portable(&last, wanted) & ((1 << rest.len()) - 1);
             self.count += write_bits(&mut self.places[self.count..], bits, begun as u32);
+        }
+    }
+
+    /// Whether the block in which JSON was looked for last is UTF-8.
+    pub fn are_in_utf8(&self, bytes: &[u8]) -> bool {
+        // No character reaches from a chunk that is not ASCII into one that is.
+        let text = |run: &Range<usize>| &bytes[run.start * WIDTH..(run.end * WIDTH).min(bytes.len())];
+        self.wide.iter().all(|run| simdutf8::basic::from_utf8(text(run)).is_ok())
+    }
+
+    /// Notes a chunk that is not ASCII, the last one so far.
+    #[inline]
+    fn note_wide(&mut self, chunk: usize) {
+        match self.wide.last_mut() {
+            Some(run) if chunk - run.end <= GAP => run.end = chunk + 1,
+            _ => self.wide.push(chunk..chunk + 1),
         }
     }
 
@@ -61,6 +87,9 @@ impl Marks {
     fn find_portably(&mut self, chunks: &[[u8; WIDTH]], wanted: Wanted) {
         for (index, chunk) in chunks.iter().enumerate() {
             self.room();
+            if wanted == Wanted::JsonSpecial && !chunk.is_ascii() {
+                self.note_wide(index);
+            }
             let bits = portable(chunk, wanted);
             self.count += write_bits(&mut self.places[self.count..], bits, (index * WIDTH) as u32);
         }
@@ -75,9 +104,19 @@ impl Marks {
     }
 }
 
-/// Calls `visit` for each 64 bytes, but for fewer at the end, with where they begin and which of them are the first
-/// wanted byte, the second, and so on; until it says false.
-pub fn each_chunk<const N: usize>(bytes: &[u8], wanted: [u8; N], visit: impl FnMut(usize, [u64; N]) -> bool) {
+/// 64 bytes, of each of which the bits tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told<const N: usize> {
+    /// Where they begin.
+    pub begun: usize,
+    /// Which of them are the first wanted byte, the second, and so on.
+    pub wanted: [u64; N],
+    /// Up to which of them, it included, the first wanted byte has stood an odd number of times.
+    pub odd: u64,
+}
+
+/// Calls `visit` for each 64 bytes, but for fewer at the end, until it says false.
+pub fn each_chunk<const N: usize>(bytes: &[u8], wanted: [u8; N], visit: impl FnMut(Told<N>) -> bool) {
     let (chunks, _) = bytes.as_chunks::<WIDTH>();
     #[cfg(target_arch = "x86_64")]
     x86::each_chunk(chunks, wanted, visit);
@@ -86,13 +125,11 @@ pub fn each_chunk<const N: usize>(bytes: &[u8], wanted: [u8; N], visit: impl FnM
 }
 
 #[inline(always)]
-fn each_portably<const N: usize>(
-    chunks: &[[u8; WIDTH]],
-    wanted: [u8; N],
-    mut visit: impl FnMut(usize, [u64; N]) -> bool,
-) {
+fn each_portably<const N: usize>(chunks: &[[u8; WIDTH]], wanted: [u8; N], mut visit: impl FnMut(Told<N>) -> bool) {
     for (index, chunk) in chunks.iter().enumerate() {
-        if !visit(index * WIDTH, wanted.map(|byte| portable(chunk, Wanted::AnyOf([byte; 3])))) {
+        let wanted = wanted.map(|byte| portable(chunk, Wanted::AnyOf([byte; 3])));
+        let odd = [1, 2, 4, 8, 16, 32].into_iter().fold(wanted[0], |odd, reach| odd ^ odd << reach);
+        if !visit(Told { begun: index * WIDTH, wanted, odd }) {
             return;
         }
     }
@@ -134,7 +171,7 @@ fn portable(chunk: &[u8; WIDTH], wanted: Wanted) -> u64 {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Marks, WIDTH, Wanted, write_bits};
+    use super::{Marks, Told, WIDTH, Wanted, write_bits};
     use std::arch::x86_64::*;
 
     impl Marks {
@@ -162,12 +199,13 @@ mod x86 {
     pub(super) fn each_chunk<const N: usize>(
         chunks: &[[u8; WIDTH]],
         wanted: [u8; N],
-        visit: impl FnMut(usize, [u64; N]) -> bool,
+        visit: impl FnMut(Told<N>) -> bool,
     ) {
-        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("lzcnt") {
+        let has_rest = is_x86_feature_detected!("lzcnt") && is_x86_feature_detected!("pclmulqdq");
+        if is_x86_feature_detected!("avx512bw") && has_rest {
             // SAFETY: the processor has been asked for what the function is compiled for.
             unsafe { each_avx512(chunks, wanted, visit) }
-        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("lzcnt") {
+        } else if is_x86_feature_detected!("avx2") && has_rest {
             // SAFETY: as above.
             unsafe { each_avx2(chunks, wanted, visit) }
         } else {
@@ -175,27 +213,36 @@ mod x86 {
         }
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,lzcnt")]
+    /// A bit for each place up to which an odd number of bits are set: without carries, a product with ones.
+    #[inline]
+    #[target_feature(enable = "pclmulqdq")]
+    fn odd_up_to(bits: u64) -> u64 {
+        let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits as i64), _mm_set1_epi8(-1));
+        _mm_cvtsi128_si64(product) as u64
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,lzcnt,pclmulqdq")]
     pub(super) fn each_avx512<const N: usize>(
         chunks: &[[u8; WIDTH]],
         wanted: [u8; N],
-        mut visit: impl FnMut(usize, [u64; N]) -> bool,
+        mut visit: impl FnMut(Told<N>) -> bool,
     ) {
         let wanted = wanted.map(|byte| _mm512_set1_epi8(byte as i8));
         for (index, chunk) in chunks.iter().enumerate() {
             // SAFETY: 64 bytes are read from an array of as many, which need not be aligned.
             let bytes = unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) };
-            if !visit(index * WIDTH, wanted.map(|byte| _mm512_cmpeq_epi8_mask(bytes, byte))) {
+            let wanted = wanted.map(|byte| _mm512_cmpeq_epi8_mask(bytes, byte));
+            if !visit(Told { begun: index * WIDTH, wanted, odd: odd_up_to(wanted[0]) }) {
                 return;
             }
         }
     }
 
-    #[target_feature(enable = "avx2,lzcnt")]
+    #[target_feature(enable = "avx2,lzcnt,pclmulqdq")]
     pub(super) fn each_avx2<const N: usize>(
         chunks: &[[u8; WIDTH]],
         wanted: [u8; N],
-        mut visit: impl FnMut(usize, [u64; N]) -> bool,
+        mut visit: impl FnMut(Told<N>) -> bool,
     ) {
         let wanted = wanted.map(|byte| _mm256_set1_epi8(byte as i8));
         for (index, chunk) in chunks.iter().enumerate() {
@@ -203,7 +250,8 @@ mod x86 {
             // SAFETY: 32 bytes are read from an array of as many, which need not be aligned.
             let [low, high] = [0, 1].map(|half: usize| unsafe { _mm256_loadu_si256(halves[half].as_ptr().cast()) });
             let bits = |half, byte| u64::from(_mm256_movemask_epi8(_mm256_cmpeq_epi8(half, byte)) as u32);
-            if !visit(index * WIDTH, wanted.map(|byte| bits(low, byte) | bits(high, byte) << 32)) {
+            let wanted = wanted.map(|byte| bits(low, byte) | bits(high, byte) << 32);
+            if !visit(Told { begun: index * WIDTH, wanted, odd: odd_up_to(wanted[0]) }) {
                 return;
             }
         }
@@ -213,14 +261,14 @@ mod x86 {
     pub(super) fn find_avx2(marks: &mut Marks, chunks: &[[u8; WIDTH]], wanted: Wanted) {
         let splat = |byte: u8| _mm256_set1_epi8(byte as i8);
         match wanted {
-            Wanted::JsonSpecial => go(marks, chunks, |bytes| {
+            Wanted::JsonSpecial => go::<true>(marks, chunks, |bytes| {
                 let low = _mm256_xor_si256(bytes, splat(2));
                 let low = _mm256_cmpeq_epi8(_mm256_min_epu8(low, splat(0x20)), low);
                 _mm256_or_si256(low, _mm256_cmpeq_epi8(bytes, splat(b'\\')))
             }),
             Wanted::AnyOf(any) => {
                 let [a, b, c] = any.map(splat);
-                go(marks, chunks, |bytes| {
+                go::<false>(marks, chunks, |bytes| {
                     let two = _mm256_or_si256(_mm256_cmpeq_epi8(bytes, a), _mm256_cmpeq_epi8(bytes, b));
                     _mm256_or_si256(two, _mm256_cmpeq_epi8(bytes, c))
                 });
@@ -229,32 +277,33 @@ mod x86 {
 
         #[inline]
         #[target_feature(enable = "avx2,bmi1,popcnt")]
-        fn go(marks: &mut Marks, chunks: &[[u8; WIDTH]], marked: impl Fn(__m256i) -> __m256i) {
+        fn go<const NOTES_WIDE: bool>(marks: &mut Marks, chunks: &[[u8; WIDTH]], marked: impl Fn(__m256i) -> __m256i) {
             for (index, chunk) in chunks.iter().enumerate() {
                 marks.room();
                 let (halves, _) = chunk.as_chunks::<32>();
-                let [low, high] = [0, 1].map(|half: usize| {
-                    // SAFETY: 32 bytes are read from an array of as many, which need not be aligned.
-                    let bytes = unsafe { _mm256_loadu_si256(halves[half].as_ptr().cast()) };
-                    _mm256_movemask_epi8(marked(bytes)) as u32
-                });
+                // SAFETY: 32 bytes are read from an array of as many, which need not be aligned.
+                let bytes = [0, 1].map(|half: usize| unsafe { _mm256_loadu_si256(halves[half].as_ptr().cast()) });
+                if NOTES_WIDE && _mm256_movemask_epi8(_mm256_or_si256(bytes[0], bytes[1])) != 0 {
+                    marks.note_wide(index);
+                }
+                let [low, high] = bytes.map(|half| _mm256_movemask_epi8(marked(half)) as u32);
                 let bits = u64::from(low) | u64::from(high) << 32;
                 marks.count += write_bits(&mut marks.places[marks.count..], bits, (index * WIDTH) as u32);
             }
         }
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
     pub(super) fn find_avx512(marks: &mut Marks, chunks: &[[u8; WIDTH]], wanted: Wanted) {
         let splat = |byte: u8| _mm512_set1_epi8(byte as i8);
         match wanted {
-            Wanted::JsonSpecial => go(marks, chunks, |bytes| {
+            Wanted::JsonSpecial => go::<true>(marks, chunks, |bytes| {
                 let low = _mm512_xor_si512(bytes, splat(2));
                 _mm512_cmple_epu8_mask(low, splat(0x20)) | _mm512_cmpeq_epi8_mask(bytes, splat(b'\\'))
             }),
             Wanted::AnyOf(any) => {
                 let [a, b, c] = any.map(splat);
-                go(marks, chunks, |bytes| {
+                go::<false>(marks, chunks, |bytes| {
                     _mm512_cmpeq_epi8_mask(bytes, a)
                         | _mm512_cmpeq_epi8_mask(bytes, b)
                         | _mm512_cmpeq_epi8_mask(bytes, c)
@@ -263,8 +312,8 @@ mod x86 {
         }
 
         #[inline]
-        #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
-        fn go(marks: &mut Marks, chunks: &[[u8; WIDTH]], marked: impl Fn(__m512i) -> u64) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
+        fn go<const NOTES_WIDE: bool>(marks: &mut Marks, chunks: &[[u8; WIDTH]], marked: impl Fn(__m512i) -> u64) {
             const IOTA: [u8; WIDTH] = {
                 let mut iota = [0; WIDTH];
                 let mut i = 0;
@@ -279,7 +328,11 @@ mod x86 {
             let iota = load(&IOTA);
             for (index, chunk) in chunks.iter().enumerate() {
                 marks.room();
-                let bits = marked(load(chunk));
+                let bytes = load(chunk);
+                if NOTES_WIDE && _mm512_movepi8_mask(bytes) != 0 {
+                    marks.note_wide(index);
+                }
+                let bits = marked(bytes);
                 let count = bits.count_ones() as usize;
                 let mut which = _mm512_maskz_compress_epi8(bits, iota);
                 let begun = _mm512_set1_epi32((index * WIDTH) as i32);
@@ -314,7 +367,7 @@ mod tests {
     type Way = fn(&mut Marks, &[[u8; WIDTH]], Wanted);
 
     /// Each way to find them that this processor has.
-    fn in_all_ways(bytes: &[u8], wanted: Wanted) -> Vec<(&'static str, Vec<u32>)> {
+    fn in_all_ways(bytes: &[u8], wanted: Wanted) -> Vec<(&'static str, Marks)> {
         let mut ways: Vec<(&str, Way)> = vec![("portable", Marks::find_portably)];
         #[cfg(target_arch = "x86_64")]
         {
@@ -330,7 +383,7 @@ mod tests {
         let find = |(name, way): (&'static str, Way)| {
             let mut marks = Marks::default();
             way(&mut marks, chunks, wanted);
-            (name, marks.places().to_vec())
+            (name, marks)
         };
         ways.into_iter().map(find).collect()
     }
@@ -342,8 +395,8 @@ mod tests {
                 let mut chunk = [b'a'; WIDTH];
                 chunk[place] = byte;
                 for wanted in ALL {
-                    for (way, places) in in_all_ways(&chunk, wanted) {
-                        assert_eq!(places, plainly(&chunk, wanted), "{way}: {byte} at {place}, {wanted:?}");
+                    for (way, marks) in in_all_ways(&chunk, wanted) {
+                        assert_eq!(marks.places(), plainly(&chunk, wanted), "{way}: {byte} at {place}, {wanted:?}");
                     }
                 }
             }
@@ -356,13 +409,20 @@ mod tests {
         let wanted = *b"\",\n\r";
         let (chunks, _) = bytes.as_chunks::<WIDTH>();
         let bits = |chunk: &[u8; WIDTH], byte| (0..64).map(|place| u64::from(chunk[place] == byte) << place).sum();
-        let expected: Vec<[u64; 4]> = chunks.iter().map(|chunk| wanted.map(|byte| bits(chunk, byte))).collect();
-        type Visit<'a> = &'a mut dyn FnMut(usize, [u64; 4]) -> bool;
-        let gather = |each: &dyn Fn(Visit<'_>)| {
+        let odd = |chunk: &[u8; WIDTH]| {
+            let is_odd = |place: &i32| chunk[..=*place as usize].iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+            (0..64).filter(is_odd).map(|place| 1 << place).sum()
+        };
+        let told = |(index, chunk): (usize, &[u8; WIDTH])| Told {
+            begun: index * WIDTH,
+            wanted: wanted.map(|byte| bits(chunk, byte)),
+            odd: odd(chunk),
+        };
+        let expected: Vec<Told<4>> = chunks.iter().enumerate().map(told).collect();
+        let gather = |each: &dyn Fn(&mut dyn FnMut(Told<4>) -> bool)| {
             let mut found = Vec::new();
-            each(&mut |begun, bits| {
-                assert_eq!(begun, found.len() * WIDTH);
-                found.push(bits);
+            each(&mut |told| {
+                found.push(told);
                 true
             });
             found
@@ -370,12 +430,15 @@ mod tests {
         assert_eq!(gather(&|visit| each_chunk(&bytes, wanted, visit)), expected);
         assert_eq!(gather(&|visit| each_portably(chunks, wanted, visit)), expected);
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("lzcnt") {
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("pclmulqdq")
+        {
             // SAFETY: the processor has just been asked.
             assert_eq!(gather(&|visit| unsafe { x86::each_avx2(chunks, wanted, visit) }), expected);
         }
         let mut visits = 0;
-        each_chunk(&bytes, wanted, |_, _| {
+        each_chunk(&bytes, wanted, |_| {
             visits += 1;
             visits < 3
         });
@@ -402,11 +465,48 @@ mod tests {
                     marks.find(bytes, wanted);
                     assert_eq!(marks.places(), expected, "{} bytes, {wanted:?}", bytes.len());
                     let whole = &bytes[..bytes.len() / WIDTH * WIDTH];
-                    for (way, places) in in_all_ways(bytes, wanted) {
-                        assert_eq!(places, plainly(whole, wanted), "{way}: {} bytes, {wanted:?}", bytes.len());
+                    for (way, marks) in in_all_ways(bytes, wanted) {
+                        assert_eq!(marks.places(), plainly(whole, wanted), "{way}: {} bytes, {wanted:?}", bytes.len());
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn utf8_is_told_as_of_the_whole_block_in_all_ways() {
+        let mut state = 7u64;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let texts = ["é", "東京", "\u{10FFFF}", "a", " and more of it ", "\u{80}"];
+        let mut told = [0; 2];
+        for _ in 0..4000 {
+            let mut bytes = Vec::new();
+            for _ in 0..random(8) {
+                bytes.resize(bytes.len() + random(400), b'x');
+                bytes.extend_from_slice(texts[random(texts.len())].as_bytes());
+            }
+            if random(2) == 0 && !bytes.is_empty() {
+                let place = random(bytes.len());
+                match random(3) {
+                    0 => bytes[place] = [0x80, 0xC3, 0xE6, 0xF4, 0xFF][random(5)],
+                    1 => drop(bytes.remove(place)),
+                    _ => bytes.truncate(place),
+                }
+            }
+            let expected = std::str::from_utf8(&bytes).is_ok();
+            let mut marks = Marks::default();
+            marks.find(&bytes, Wanted::JsonSpecial);
+            assert_eq!(marks.are_in_utf8(&bytes), expected, "{}", bytes.escape_ascii());
+            bytes.resize(bytes.len().next_multiple_of(WIDTH), b'x');
+            let expected = std::str::from_utf8(&bytes).is_ok();
+            for (way, marks) in in_all_ways(&bytes, Wanted::JsonSpecial) {
+                assert_eq!(marks.are_in_utf8(&bytes), expected, "{way}: {}", bytes.escape_ascii());
+            }
+            told[usize::from(expected)] += 1;
+        }
+        assert!(told.iter().all(|times| *times > 500), "{told:?}");
     }
 }

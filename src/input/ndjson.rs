@@ -248,7 +248,6 @@ impl Fields {
 
 impl FindFields for Fields {
     type Scratch = Scratch;
-    const WHOLE_UTF8: bool = true;
 
     #[inline]
     fn find(
@@ -267,8 +266,9 @@ impl FindFields for Fields {
         Ok(())
     }
 
-    fn begin(&self, bytes: &[u8], marks: &mut Marks) {
+    fn begin(&self, bytes: &[u8], marks: &mut Marks) -> bool {
         marks.find(bytes, marks::Wanted::JsonSpecial);
+        marks.are_in_utf8(bytes)
     }
 
     #[inline]
@@ -424,6 +424,7 @@ mod tests {
             r#"{ "ts" : 3 , "k" : null , "v" : true , "o" : "no object" , "msg" : "" }"#,
             r#"{"ts":4,"k":"b","v":12345678901234567890,"o":{"p":"deep"},"msg":"\\"} "#,
             r#"{"v":0,"k":"c","ts":"2026-01-01T00:00:00Z","o":null,"v":-1}"#,
+            r#"{"ts":7,"k":"e","v":1.5,"msg":"\"a\" \\ \/\b\u00e9 \ud800 é"}"#,
             r#"{"ts":5,"k":"d","a name that is too long to be remembered as a whole":1,"v":"1"}"#,
             r#"{}"#,
             r#""#,
@@ -441,9 +442,10 @@ mod tests {
         for round in 0..3000 {
             let mut block = Vec::new();
             let mut lines = Vec::new();
-            let common = random(records.len());
+            let (common, are_alike) = (random(records.len()), random(2) == 0);
             for _ in 0..random(20) {
-                let mut line = records[if random(3) > 0 { common } else { random(records.len()) }].as_bytes().to_vec();
+                let is_common = are_alike || random(3) > 0;
+                let mut line = records[if is_common { common } else { random(records.len()) }].as_bytes().to_vec();
                 // Most are well-formed, so that there is something to follow.
                 for _ in 0..[0, 0, 0, 1, 2][random(5)] {
                     let place = random(line.len() + 1);

@@ -62,7 +62,6 @@ struct Fields {
 
 impl FindFields for Fields {
     type Scratch = Option<CaptureLocations>;
-    const WHOLE_UTF8: bool = false;
 
     fn find(
         &self,

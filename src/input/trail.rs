@@ -135,13 +135,18 @@ impl Trail {
         let (mut from, mut next_mark) = (start, 0);
         loop {
             let step = self.steps.get(usize::from(last.next[0]))?;
-            let at = (*marks.get(next_mark)? as usize).wrapping_sub(step.lead.first_mark);
+            let mut at = (*marks.get(next_mark)? as usize).wrapping_sub(step.lead.first_mark);
+            let mut escaped = false;
             if !step.lead.is_at(bytes, at) {
-                return None;
+                (at, next_mark) = last.past_escapes(bytes, marks, next_mark)?;
+                escaped = true;
+                if !step.lead.is_at(bytes, at) {
+                    return None;
+                }
             }
             let kind = match last.value {
-                // No mark stands between the quotes.
-                Value::Text => Kind::Text { escaped: false },
+                // No mark but those of its escapes stands between the quotes.
+                Value::Text => Kind::Text { escaped },
                 Value::Plain => plain(bytes, from, at)?,
                 Value::Unknown if at == start => Kind::Null,
                 Value::Unknown | Value::Any | Value::End(_) => return None,
@@ -333,6 +338,30 @@ impl Step {
     /// A step to which nothing is next. None if the lead is too long to remember.
     fn new(lead: &[u8], value: Value, wanted: Wanted) -> Option<Step> {
         Some(Step { lead: Lead::new(lead)?, value, wanted, next: [1, 1] })
+    }
+}
+
+impl Step {
+    /// Where the string after this lead ends, which has escapes, and the mark of the quote there. `None` if it is no
+    /// string, and for escapes that JSON does not know.
+    #[inline(never)]
+    fn past_escapes(&self, bytes: &[u8], marks: &[u32], mut next_mark: usize) -> Option<(usize, usize)> {
+        if self.value != Value::Text {
+            return None;
+        }
+        loop {
+            let place = *marks.get(next_mark)? as usize;
+            if bytes[place] != b'\\' {
+                return Some((place, next_mark));
+            }
+            next_mark += match bytes.get(place + 1)? {
+                // Marked as well.
+                b'"' | b'\\' => 2,
+                b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 1,
+                b'u' if bytes.get(place + 2..place + 6)?.iter().all(u8::is_ascii_hexdigit) => 1,
+                _ => return None,
+            };
+        }
     }
 }
 
