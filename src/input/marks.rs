@@ -419,7 +419,8 @@ mod tests {
             odd: odd(chunk),
         };
         let expected: Vec<Told<4>> = chunks.iter().enumerate().map(told).collect();
-        let gather = |each: &dyn Fn(&mut dyn FnMut(Told<4>) -> bool)| {
+        type Visit<'a> = &'a mut dyn FnMut(Told<4>) -> bool;
+        let gather = |each: &dyn Fn(Visit<'_>)| {
             let mut found = Vec::new();
             each(&mut |told| {
                 found.push(told);

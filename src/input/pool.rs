@@ -1,11 +1,13 @@
 //! Decoder threads. Blocks are dealt out in turn and taken back in the same turn, so that batches
-//! come out in the order of blocks without anybody sorting them (T9).
+//! come out in the order of blocks without anybody sorting them (T9). Whoever takes them back decodes
+//! some blocks as well rather than wait for them.
 
 use super::position::Learnt;
 use super::{Decode, Layout, Tools, push_bad, too_long};
 use crate::error::{Error, Severity};
 use crate::event::{EventBatch, Reason, RecordSpan, SourceId, TextSpan};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,10 +68,13 @@ impl Pause {
     }
 }
 
+/// An item and its number in the order of items.
+type Numbered = (u64, Item<Block>);
+
 /// Deals items out to the decoders, in turn.
 pub struct Dealer {
-    to: Vec<Sender<Item<Block>>>,
-    next: usize,
+    to: Vec<Sender<Numbered>>,
+    next: u64,
 }
 
 /// The engine has stopped listening.
@@ -79,33 +84,79 @@ pub struct Gone;
 impl Dealer {
     /// Hands over the next item; waits while its decoder is busy.
     pub fn deal(&mut self, item: Item<Block>) -> Result<(), Gone> {
-        let sent = self.to[self.next].send(item);
-        self.next = (self.next + 1) % self.to.len();
+        let to = &self.to[turn(self.next, self.to.len())];
+        let sent = to.send((self.next, item));
+        self.next += 1;
         sent.map_err(|_| Gone)
     }
+}
+
+/// Whose turn an item is.
+fn turn(number: u64, threads: usize) -> usize {
+    (number % threads as u64) as usize
 }
 
 /// Takes items back from the decoders, in the turn they were dealt.
 pub struct Collector {
     from: Vec<Receiver<Item<EventBatch>>>,
-    next: usize,
+    /// The number of the item that is next.
+    next: u64,
+    /// What waits for each decoder.
+    waiting: Vec<Receiver<Numbered>>,
+    /// What has been decoded here, before its turn.
+    decoded: BTreeMap<u64, Item<EventBatch>>,
+    tools: Tools,
     spare: Sender<EventBatch>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Collector {
-    /// Where the next item will come from.
+    /// Where the next item will come from, unless it [is here](Collector::has_next).
     pub fn next(&self) -> &Receiver<Item<EventBatch>> {
-        &self.from[self.next]
+        &self.from[turn(self.next, self.from.len())]
+    }
+
+    /// Whether the next item has been decoded here.
+    pub fn has_next(&self) -> bool {
+        self.decoded.contains_key(&self.next)
+    }
+
+    /// The next item, which is then to be [passed](Collector::advance), if it is there or comes while blocks are decoded
+    /// here with which no decoder has begun: where there are few processors, none is idle then while others take turns.
+    ///
+    /// # Errors
+    /// If it is not there yet, or if there is none.
+    pub fn try_next(&mut self) -> Result<Item<EventBatch>, TryRecvError> {
+        loop {
+            if let Some(item) = self.decoded.remove(&self.next) {
+                return Ok(item);
+            }
+            match self.next().try_recv() {
+                Err(TryRecvError::Empty) if self.decode_one() => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Decodes a block that waits, the earlier the better. False if none does.
+    fn decode_one(&mut self) -> bool {
+        let mut turns = (self.next..).take(self.waiting.len());
+        let waiting = turns.find_map(|number| self.waiting[turn(number, self.waiting.len())].try_recv().ok());
+        let Some((number, item)) = waiting else { return false };
+        self.decoded.insert(number, item.decoded(&mut self.tools));
+        true
     }
 
     /// The item has been taken.
     pub fn advance(&mut self) {
-        self.next = (self.next + 1) % self.from.len();
+        self.next += 1;
     }
 
     /// Whether all decoders came to their end, and none broke down. Only to be asked when the items have ended.
     pub fn ended_well(&mut self) -> bool {
+        // If one broke down, nobody is to wait for it, or for us.
+        self.waiting.clear();
+        self.from.clear();
         self.threads.drain(..).all(|thread| thread.join().is_ok())
     }
 
@@ -125,7 +176,8 @@ const LEAST_PER_THREAD: usize = 2;
 /// One block is being read, and one is in the engine.
 const BESIDES: usize = 2;
 
-/// Starts `threads` decoders, for which `waiting` blocks wait together. Batches made by `new_batch` go round: from the returned receiver
+/// Starts decoders, for which `waiting` blocks wait together: one less than `threads`, as whoever takes the batches
+/// decodes too, but at least one. Batches made by `new_batch` go round: from the returned receiver
 /// through dealer, decoder and collector back to it; when none is left the reader waits.
 ///
 /// # Errors
@@ -135,6 +187,7 @@ pub fn start(
     waiting: usize,
     new_batch: impl Fn() -> EventBatch,
 ) -> io::Result<(Dealer, Collector, Receiver<EventBatch>)> {
+    let threads = threads.saturating_sub(1).max(1);
     let per_thread = (waiting / threads).max(LEAST_PER_THREAD);
     let batches = threads * per_thread + BESIDES;
     let (spare_to, spare) = bounded(batches);
@@ -142,9 +195,18 @@ pub fn start(
         let _ = spare_to.send(new_batch());
     }
     let mut dealer = Dealer { to: Vec::new(), next: 0 };
-    let mut collector = Collector { from: Vec::new(), next: 0, spare: spare_to, threads: Vec::new() };
+    let mut collector = Collector {
+        from: Vec::new(),
+        next: 0,
+        waiting: Vec::new(),
+        decoded: BTreeMap::new(),
+        tools: Tools::default(),
+        spare: spare_to,
+        threads: Vec::new(),
+    };
     for index in 0..threads {
         let (block_to, blocks) = bounded(per_thread);
+        collector.waiting.push(blocks.clone());
         let (batch_to, batches) = bounded(per_thread);
         let decoder = thread::Builder::new().name(format!("decode-{index}"));
         collector.threads.push(decoder.spawn(move || run(&blocks, &batch_to))?);
@@ -154,19 +216,24 @@ pub fn start(
     Ok((dealer, collector, spare))
 }
 
-fn run(blocks: &Receiver<Item<Block>>, batches: &Sender<Item<EventBatch>>) {
+fn run(blocks: &Receiver<Numbered>, batches: &Sender<Item<EventBatch>>) {
     let mut tools = Tools::default();
-    for item in blocks {
-        let item = match item {
-            Item::Records(block) => Item::Records(decode(block, &mut tools)),
+    for (_, item) in blocks {
+        if batches.send(item.decoded(&mut tools)).is_err() {
+            return;
+        }
+    }
+}
+
+impl Item<Block> {
+    fn decoded(self, tools: &mut Tools) -> Item<EventBatch> {
+        match self {
+            Item::Records(block) => Item::Records(decode(block, tools)),
             Item::Say(severity, text) => Item::Say(severity, text),
             Item::Names(names) => Item::Names(names),
             Item::Learnt(source, learnt) => Item::Learnt(source, learnt),
             Item::Pause(pause) => Item::Pause(pause),
             Item::Failed(error) => Item::Failed(error),
-        };
-        if batches.send(item).is_err() {
-            return;
         }
     }
 }

@@ -86,7 +86,7 @@ impl Stream {
             return Ok(item);
         }
         loop {
-            let item = self.collector.next().try_recv();
+            let item = self.collector.try_next();
             self.is_drained = matches!(item, Err(TryRecvError::Disconnected));
             let item = item?;
             self.collector.advance();
@@ -118,7 +118,7 @@ impl Stream {
     /// Where the next item will come from, unless there is one already.
     pub fn waits_for(&self) -> Option<&Receiver<Item<EventBatch>>> {
         let has_more = !self.is_drained && self.ahead.is_none() && self.at_hand.is_none();
-        has_more.then(|| self.collector.next())
+        (has_more && !self.collector.has_next()).then(|| self.collector.next())
     }
 
     /// When it will have been silent for so long, if it is silent now: a read of it waits, and all that came before has
