@@ -47,12 +47,36 @@ fn results_are_those_of_an_independent_computation() {
     }
 }
 
+/// An error log of Apache, and its lines as records.
+const APACHE_ERROR: &str =
+    r"-i 'regex:^\[(?<time>[^\]]+)\] \[(?<level>\w+)\] (?<text>.*)$' --time-format '%a %b %d %H:%M:%S %Y' -k level";
+/// A log whose milliseconds are not padded, read to the second.
+const HEALTH: &str =
+    r"-i 'regex:^(?<time>.*):(?<ms>\d+)\|(?<part>\w+)\|' --time-format %Y%m%d-%H:%M:%S -k part -a count -a max:ms";
+
 /// A file, flags, the exit status, the counters, the lines and reasons of the bad records.
 type Dirty = (&'static str, &'static str, u8, [u64; 5], &'static str);
 
 const DIRTY: &[Dirty] = &[
     ("01_bom_crlf.csv", "-t lpep_pickup_datetime -a sum:trip_distance -a last:DOLocationID", 0, [60, 0, 1, 0, 59], ""),
     ("02_crlf_real.csv", "-a sum:value", 0, [100, 0, 1, 0, 99], ""),
+    (
+        "03_semicolon_quoted_header.csv",
+        "--delimiter ; -t S.Message.received.time -a sum:A.Time.to.previous.Client.sequence.send.time",
+        0,
+        [61, 0, 1, 7, 53],
+        "2 value, 4 value, 11 value, 17 value, 20 value, 49 value, 55 value",
+    ),
+    ("04_apache_error_stray_cr.log", APACHE_ERROR, 0, [81, 0, 0, 0, 81], ""),
+    // Milliseconds without the zeros in front: as a fraction of three digits twelve of them are none.
+    (
+        "05_healthapp_unpadded_ms.log",
+        "-i 'regex:^(?<time>[^|]+)' -t time --time-format %Y%m%d-%H:%M:%S:%3f",
+        0,
+        [57, 0, 0, 12, 45],
+        "1 time, 2 time, 6 time, 23 time, 24 time, 25 time, 26 time, 33 time, 38 time, 50 time, 51 time, 52 time",
+    ),
+    ("05_healthapp_unpadded_ms.log", HEALTH, 0, [57, 0, 0, 0, 57], ""),
     ("06_concatenated_repeated_header.csv", "-k vehicle_id -a avg:speed", 0, [240, 0, 4, 0, 236], ""),
     (
         "07_ragged_rows.csv",
@@ -75,6 +99,7 @@ const DIRTY: &[Dirty] = &[
         [60, 2, 0, 17, 41],
         "7 json, 8 json, 10 json, 11 json, 12 json, 13 json, 16 json, 33 time, 34 time, 37 time, 38 time, 45 time, 46 time, 47 time, 51 time, 54 key, 57 utf8",
     ),
+    ("09_empty.ndjson", "", 0, [0, 0, 0, 0, 0], ""),
     ("10_header_only.csv", "", 0, [1, 0, 1, 0, 0], ""),
     ("11_single_row_no_newline.csv", "-k trip_headsign -a max:speed", 0, [2, 0, 1, 0, 1], ""),
     ("14_missing_and_wrong_clock.ndjson", "-t arrived -k gateway -a min:rssi", 0, [100, 0, 0, 0, 100], ""),
@@ -88,8 +113,12 @@ fn e1_dirty_files_are_counted_exactly() {
         let path = testdata("dirty").join(file);
         let run = Streamw::new().args("-w 1h -l 1d --stats").args(flags);
         let from_file = run.clone().arg(&path).run();
-        let format = if file.ends_with(".csv") { "csv" } else { "ndjson" };
-        let piped = run.stdin(fs::read(&path).expect("a file")).args("-i").arg(format);
+        let format = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("log") => "",
+            Some("csv") => "-i csv",
+            _ => "-i ndjson",
+        };
+        let piped = run.stdin(fs::read(&path).expect("a file")).args(format);
         for (how, output) in [("file", from_file), ("ones", piped.clone().read_size(1).run()), ("pipe", piped.run())] {
             let what = format!("{file} {flags}, as {how}");
             let counted = ["records", "blank", "headers", "bad", "events"]
@@ -103,6 +132,44 @@ fn e1_dirty_files_are_counted_exactly() {
             assert_same(&what, bad, &reported.join(", "));
         }
     }
+}
+
+#[test]
+fn dirty_logs_and_semicolons_have_these_rows() {
+    // Counted with grep and sort, and summed with Python's csv.
+    for (file, flags, expected) in [
+        ("04_apache_error_stray_cr.log", APACHE_ERROR, "error,48,on_time,0\nnotice,33,on_time,0\n"),
+        (
+            "05_healthapp_unpadded_ms.log",
+            HEALTH,
+            "Display,19,963,on_time,0\nSleep,19,852,on_time,0\nSteps,19,946,on_time,0\n",
+        ),
+        (
+            "03_semicolon_quoted_header.csv",
+            "--delimiter ; --null NA -t S.Message.received.time -a sum:A.Time.to.previous.Client.sequence.send.time",
+            "26497,on_time,0\n",
+        ),
+        (
+            "03_semicolon_quoted_header.csv",
+            "--delimiter ; -t S.Message.received.time.ms -k S.Device.ID",
+            "dev_12,11,on_time,0\ndev_13,4,on_time,0\ndev_14,10,on_time,0\ndev_16,11,on_time,0\n\
+             dev_2,3,on_time,0\ndev_5,12,on_time,0\ndev_7,9,on_time,0\n",
+        ),
+    ] {
+        let output = Streamw::new().args("-w 1d -o csv -q").args(flags).arg(testdata("dirty").join(file)).run();
+        let rows: String = output.stdout.lines().skip(1).map(|row| format!("{}\n", &row[42..])).collect();
+        assert_same(file, expected, &rows);
+    }
+}
+
+#[test]
+fn semicolons_taken_for_text_are_reported_line_by_line_with_what_helps() {
+    let file = testdata("dirty/03_semicolon_quoted_header.csv");
+    let output = Streamw::new().args("-w 1h --stats").arg(file).run();
+    let summary = output.summary();
+    assert_eq!([&summary["records"], &summary["bad"], &summary["events"]], [61, 61, 0]);
+    assert_eq!(output.lines_of_type("bad_record").len(), 61);
+    assert!(output.stderr.contains("another delimiter? (--delimiter ';')"), "{}", output.stderr);
 }
 
 #[test]

@@ -40,9 +40,17 @@ impl Streamw {
         self
     }
 
-    /// Several arguments, separated by blanks.
+    /// Several arguments, separated by blanks; what begins with a quote ends with one, and may have blanks in it.
     pub fn args(mut self, args: &str) -> Streamw {
-        self.args.extend(args.split_whitespace().map(OsString::from));
+        let mut rest = args.trim_start();
+        while !rest.is_empty() {
+            let (arg, after) = match rest.strip_prefix('\'') {
+                Some(quoted) => quoted.split_once('\'').expect("a quote at the end"),
+                None => rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len())),
+            };
+            self.args.push(arg.into());
+            rest = after.trim_start();
+        }
         self
     }
 
