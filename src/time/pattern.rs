@@ -14,6 +14,37 @@ use std::sync::Arc;
 pub struct Pattern {
     text: Arc<str>,
     has_year: bool,
+    fraction: Option<Fraction>,
+}
+
+/// A fraction of so many digits: `%3f`. `29:60` is then a mistake, not 600 ms: whoever leaves zeros out in front means 60.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fraction {
+    /// What the pattern has before it.
+    before: Arc<str>,
+    digits: usize,
+}
+
+impl Fraction {
+    /// The first in a pattern.
+    fn of(pattern: &str) -> Option<Fraction> {
+        let mut at = 0;
+        while let Some(percent) = pattern[at..].find('%').map(|found| at + found) {
+            if let [_, digits @ b'1'..=b'9', b'f', ..] = pattern.as_bytes()[percent..] {
+                return Some(Fraction { before: pattern[..percent].into(), digits: usize::from(digits - b'0') });
+            }
+            // What follows is its letter, or a second per cent sign.
+            at = percent + 1 + pattern[percent + 1..].chars().next().map_or(0, char::len_utf8);
+        }
+        None
+    }
+
+    /// Whether a text that follows the pattern has all its digits.
+    fn is_whole(&self, text: &[u8]) -> bool {
+        BrokenDownTime::parse_prefix(&*self.before, text).is_ok_and(|(_, start)| {
+            text[start..].iter().take_while(|byte| byte.is_ascii_digit()).count() >= self.digits
+        })
+    }
 }
 
 impl Pattern {
@@ -33,7 +64,7 @@ impl Pattern {
         if !has_year && (read.offset().is_some() || read.iana_time_zone().is_some()) {
             return Err(format!("\"{text}\" tells an offset or a zone, but no year"));
         }
-        Ok(Pattern { text: text.into(), has_year })
+        Ok(Pattern { text: text.into(), has_year, fraction: Fraction::of(text) })
     }
 
     /// As given.
@@ -52,6 +83,9 @@ impl Pattern {
     /// [`BadTime`] if the text does not follow the pattern, or there is no such moment.
     pub(super) fn parse(&self, text: &[u8], rules: &TimeRules) -> Result<Moment, BadTime> {
         let read = strtime::parse(&*self.text, text).map_err(|_| BadTime::Unreadable)?;
+        if self.fraction.as_ref().is_some_and(|fraction| !fraction.is_whole(text)) {
+            return Err(BadTime::Unreadable);
+        }
         if let Some(seconds) = read.timestamp() {
             return moment(seconds.as_nanosecond());
         }
@@ -111,6 +145,11 @@ mod tests {
             ("%y%m%d %H%M%S", "260101 000000", Ok(NEW_YEAR)),
             ("%Y-%m-%d %H:%M:%S%.f", "2026-01-01 00:00:00.25", Ok(NEW_YEAR + 250_000_000)),
             ("%Y%m%d", "20260101", Ok(NEW_YEAR)),
+            ("%Y%m%d-%H:%M:%S:%f", "20260101-00:00:00:25", Ok(NEW_YEAR + 250_000_000)),
+            ("%Y%m%d-%H:%M:%S:%3f", "20260101-00:00:00:025", Ok(NEW_YEAR + 25_000_000)),
+            ("%Y%m%d-%H:%M:%S:%3f", "20260101-00:00:00:25", Err(BadTime::Unreadable)),
+            ("%3f %%3f %Y%m%d", "025 %3f 20260101", Ok(NEW_YEAR)),
+            ("%%3f %Y%m%d", "%3f 20260101", Ok(NEW_YEAR)),
             ("%s", "1767225600", Ok(NEW_YEAR)),
             ("%Y-%m-%dT%H:%M[%Q]", "2026-01-01T01:00[Europe/Berlin]", Ok(NEW_YEAR)),
             ("%d/%b/%Y:%H:%M:%S %z", "31/Feb/2026:01:00:00 +0100", Err(BadTime::Unreadable)),
