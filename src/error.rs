@@ -80,7 +80,7 @@ pub enum Error {
     },
 
     /// A CSV header without a column that was asked for (T10).
-    #[error("{source_name} has no column \"{column}\"; {}", columns(.near.as_deref(), .header))]
+    #[error("{source_name} has no column \"{column}\"; {}{}", columns(.near.as_deref(), .header), no_table(.header))]
     NoColumn {
         /// The file.
         source_name: String,
@@ -102,7 +102,7 @@ pub enum Error {
     },
 
     /// No field that looks like the event time.
-    #[error("{source_name} has none of the fields {}; name the event time with -t, one of: {}", TIME_FIELDS.join(" "), list(.names))]
+    #[error("{source_name} has none of the fields {}; name the event time with -t, one of: {}{}", TIME_FIELDS.join(" "), list(.names), no_table(.names))]
     NoTimeField {
         /// The file.
         source_name: String,
@@ -161,6 +161,26 @@ fn columns(near: Option<&str>, header: &[String]) -> String {
         Some(near) => format!("near: {near}"),
         None => format!("it has: {}", list(header)),
     }
+}
+
+/// What helps if these names are no header but a line of another format, which they look like.
+fn no_table(names: &[String]) -> String {
+    // A name of several words may be; a sentence is none.
+    const MOST_BLANKS: usize = 3;
+    match names {
+        [name] if name.contains(';') => "; another delimiter? (--delimiter ';')".into(),
+        [name] if name.contains('|') => "; another delimiter? (--delimiter '|')".into(),
+        [name] if name.contains('\t') => "; another delimiter? (-i tsv)".into(),
+        names if names.iter().any(|name| name.matches(' ').count() > MOST_BLANKS) => {
+            "; this was taken for the header of a CSV file (-i tells another format; -i regex:RE takes lines of text apart)".into()
+        }
+        _ => String::new(),
+    }
+}
+
+/// `1 row`, `2 rows`.
+pub fn counted(number: u64, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The first names of a list, each cut off if it is long, and how many more there are.

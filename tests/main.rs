@@ -11,6 +11,7 @@ mod golden;
 mod history;
 mod hostile;
 mod logs;
+mod mistakes;
 mod model;
 mod prometheus;
 mod readme;

@@ -449,7 +449,11 @@ fn parse_format(text: &str) -> Result<InputFormat, String> {
             Some(expression) => Told::Other(Arc::new(Pattern::parse(expression)?)),
             None => {
                 let known = ["auto", "ndjson", "csv", "tsv", "combined", "logfmt", "regex:RE"];
-                let near = crate::suggest::near(other, known);
+                let near = match other {
+                    "apache" | "nginx" | "access" | "common" | "clf" => "; did you mean \"combined\"?".into(),
+                    "json" | "jsonl" => "; did you mean \"ndjson\"?".into(),
+                    other => crate::suggest::near(other, known),
+                };
                 return Err(format!("unknown format \"{other}\"{near} (known: {})", known.join(" ")));
             }
         },

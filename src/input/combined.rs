@@ -59,6 +59,12 @@ impl Format for Combined {
     }
 }
 
+/// Whether this is a line of such a log beyond doubt: all its parts are there, and its time is one.
+pub fn is_line(line: &[u8]) -> bool {
+    let time = |(start, end): Part| Pattern::new(TIME).is_ok_and(|pattern| pattern.admits(&line[start..end]));
+    split(line).is_ok_and(|parts| time(parts[3]) && line[parts[8].0..parts[8].1].iter().all(u8::is_ascii_digit))
+}
+
 struct Fields {
     /// Per field of the projection, its place in [`FIELDS`].
     wanted: Vec<usize>,

@@ -4,7 +4,7 @@ use super::cut::{CsvRows, Cutter};
 use super::marks::Wanted;
 use super::record::{Found, push_event};
 use super::{Decode, FirstRecord, Format, Layout, Reading, Tools, columns, push_bad, too_long};
-use crate::error::Error;
+use crate::error::{Error, counted};
 use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, TextSpan};
 use crate::time::parse::TimeCache;
@@ -388,7 +388,7 @@ impl Csv {
             }
         } else {
             let (cells, columns) = (cells.len(), self.header.len());
-            (Reason::Ragged, format!("{cells} cells, and the header has {columns}"))
+            (Reason::Ragged, format!("{}, and the header has {columns}", counted(cells as u64, "cell")))
         };
         // A header is no event but where it reads as one, so it is looked for among the rows that were refused.
         if self.is_header(batch, cells) {

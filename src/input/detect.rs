@@ -1,7 +1,9 @@
 //! Which format an input is in: as told, else by its extension, else by its first bytes.
 
 use super::Format;
+use super::combined::{self, Combined};
 use super::csv::{Columns, Separated};
+use super::logfmt::{self, Logfmt};
 use super::ndjson::Ndjson;
 use std::fmt;
 use std::sync::Arc;
@@ -39,14 +41,24 @@ pub enum Kind {
     Csv,
     /// [`Told::Tsv`].
     Tsv,
+    /// An access log.
+    Combined,
+    /// Pairs of name and value.
+    Logfmt,
     /// The format that `-i` tells.
     Flag,
 }
 
 impl Kind {
     /// All, with their names.
-    const NAMES: [(Kind, &str); 4] =
-        [(Kind::Ndjson, "ndjson"), (Kind::Csv, "csv"), (Kind::Tsv, "tsv"), (Kind::Flag, "-i")];
+    const NAMES: [(Kind, &str); 6] = [
+        (Kind::Ndjson, "ndjson"),
+        (Kind::Csv, "csv"),
+        (Kind::Tsv, "tsv"),
+        (Kind::Combined, "combined"),
+        (Kind::Logfmt, "logfmt"),
+        (Kind::Flag, "-i"),
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -102,6 +114,8 @@ impl FormatOptions {
             (Kind::Ndjson | Kind::Flag, _) => Told::Ndjson,
             (Kind::Csv, _) => Told::Csv,
             (Kind::Tsv, _) => Told::Tsv,
+            (Kind::Combined, _) => Told::Other(Arc::new(Combined)),
+            (Kind::Logfmt, _) => Told::Other(Arc::new(Logfmt)),
         };
         match told {
             Told::Ndjson => Arc::new(Ndjson),
@@ -127,15 +141,24 @@ impl FormatOptions {
         if self.delimiter.is_some() {
             return Some(Kind::Csv);
         }
-        // A delimiter in the first line decides.
+        // The first line decides.
         let line_end = memchr::memchr(b'\n', &bytes[start..]).map(|at| start + at);
         let line = &bytes[start..line_end.unwrap_or(bytes.len())];
-        match (memchr::memchr(b',', line), memchr::memchr(b'\t', line)) {
-            (Some(_), _) => Some(Kind::Csv),
-            (None, _) if line_end.is_none() && !is_end && line.len() < MOST_BLANK => None,
-            (None, Some(_)) => Some(Kind::Tsv),
-            (None, None) => Some(Kind::Csv),
+        if line_end.is_none() && !is_end && line.len() < MOST_BLANK {
+            return None;
         }
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // Who names columns has a table.
+        let may_be_log = matches!(self.columns, Columns::FromHeader);
+        Some(if may_be_log && combined::is_line(line) {
+            Kind::Combined
+        } else if may_be_log && logfmt::is_line(line) {
+            Kind::Logfmt
+        } else if line.contains(&b'\t') && !line.contains(&b',') {
+            Kind::Tsv
+        } else {
+            Kind::Csv
+        })
     }
 }
 

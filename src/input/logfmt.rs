@@ -36,6 +36,17 @@ impl Format for Logfmt {
     }
 }
 
+/// Whether this is such a line beyond doubt: at least two names, each with a value.
+pub fn is_line(line: &[u8]) -> bool {
+    let is_name = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-@/".contains(byte));
+    let is_pair = |pair: &Pair| matches!(pair.value, Value::Text(_)) && is_name(&line[pair.name.0..pair.name.1]);
+    let mut count = 0;
+    pairs(line).all(|pair| {
+        count += 1;
+        pair.as_ref().is_ok_and(is_pair)
+    }) && count > 1
+}
+
 struct Fields {
     wanted: Vec<Field>,
 }

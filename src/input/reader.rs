@@ -3,6 +3,8 @@
 use super::cut::{Cut, Cutter};
 use super::detect::{FormatOptions, Kind};
 use super::feed::{Feed, Piped};
+use super::foreign::{self, Beginning, Foreign, Remedy};
+use super::ndjson::Ndjson;
 use super::pool::{Block, Content, Dealer, Gone, Item, Pause};
 use super::position::{Learnt, TAIL_BYTES};
 use super::unpack::{LONGEST_MAGIC, Packing};
@@ -345,10 +347,15 @@ impl SourceReader {
         }
         match (Packing::of(bytes), &self.packed) {
             (Some(packing), None) => return self.unpack(packing, reader),
-            (Some(_), Some((outer, _))) => return Err(self.unreadable("packed twice", outer.command())),
-            (None, _) => {}
+            (Some(_), Some((outer, _))) => {
+                return Err(self.unreadable("packed twice", Remedy::Filter(outer.command())));
+            }
+            (None, packed) => match foreign::beginning(bytes, is_all, packed.as_ref().map(|(packing, _)| *packing)) {
+                Beginning::Short => return Ok(false),
+                Beginning::Foreign(Foreign { what, remedy }) => return Err(self.unreadable(what, remedy)),
+                Beginning::Text => {}
+            },
         }
-        self.refuse_utf16()?;
         let bytes = &self.batch.bytes;
         let mark = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let found = reader.options.format.find(&self.source.name, &bytes[mark..], is_all);
@@ -392,18 +399,6 @@ impl SourceReader {
         Ok(false)
     }
 
-    fn refuse_utf16(&self) -> Result<(), End> {
-        const ASCII: std::ops::RangeInclusive<u8> = 1..=0x7F;
-        let charset = match *self.batch.bytes.as_slice() {
-            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "UTF-16",
-            // Without a byte order mark.
-            [a, 0, b, 0, ..] if ASCII.contains(&a) && ASCII.contains(&b) => "UTF-16LE",
-            [0, a, 0, b, ..] if ASCII.contains(&a) && ASCII.contains(&b) => "UTF-16BE",
-            _ => return Ok(()),
-        };
-        Err(self.unreadable("UTF-16 text", &format!("iconv -f {charset} -t UTF-8")))
-    }
-
     /// Refuses an input without any newline whose lines end with carriage returns alone, as on a Mac of long ago: all of it
     /// would be one line, and the only one of a CSV file is its header.
     fn refuse_lone_returns(&self) -> Result<(), End> {
@@ -411,18 +406,24 @@ impl SourceReader {
         let is_whole_input = self.is_end && self.offset <= BYTE_ORDER_MARK.len() as u64;
         let has_lone_return = || memchr::memchr(b'\r', bytes).is_some_and(|at| at + 1 < bytes.len());
         if is_whole_input && has_lone_return() && memchr::memchr(b'\n', bytes).is_none() {
-            return Err(self.unreadable("text whose lines end with a carriage return alone", "tr '\\r' '\\n'"));
+            let what = "text whose lines end with a carriage return alone";
+            return Err(self.unreadable(what, Remedy::Filter("tr '\\r' '\\n'")));
         }
         Ok(())
     }
 
-    fn unreadable(&self, what: &'static str, filter: &str) -> End {
+    fn unreadable(&self, what: &'static str, remedy: Remedy) -> End {
         let name = self.source.name.clone();
-        let remedy = match name.as_str() {
-            "-" => format!("... | {filter} | streamw ..."),
-            name => format!("{filter} < {name} | streamw ..."),
-        };
-        End::Failed(Error::Unreadable { name, what, remedy })
+        End::Failed(Error::Unreadable { what, remedy: remedy.for_input(&name), name })
+    }
+
+    /// Says what an input seems to be that begins so, and with no record.
+    fn puzzle(&self, reader: &mut Reader, begun: &[u8]) -> Result<(), Gone> {
+        let is_json = matches!(&self.phase, Phase::Found(_, format) if format.name() == Ndjson.name());
+        match foreign::puzzle(begun, &self.source.name) {
+            Some(told) if is_json && self.offset <= BYTE_ORDER_MARK.len() as u64 => reader.say(Severity::Warning, told),
+            _ => Ok(()),
+        }
     }
 
     /// Cuts off whole records and deals them out.
@@ -485,6 +486,7 @@ impl SourceReader {
             // All that comes before is blank or bad, whatever it is read for.
             later => {
                 let before = format.decoder(reader.reading(&[], source))?;
+                self.puzzle(reader, &self.batch.bytes[..end])?;
                 return Ok((before, later.map_or(end, |first| first.start)));
             }
         };
@@ -567,6 +569,7 @@ impl SourceReader {
         if length as usize == line.bytes.len() && line.bytes.last() == Some(&b'\r') {
             line.bytes.pop();
         }
+        self.puzzle(reader, &line.bytes)?;
         let rest = end_of_line.map_or(self.batch.bytes.len(), |at| at + 1);
         self.batch.bytes.drain(..rest);
         self.shown = 0;

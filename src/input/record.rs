@@ -4,6 +4,7 @@ use super::json;
 use crate::event::number::Number;
 use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, Punctuation, RawValue, Reason, RecordSpan, TextSpan, key};
+use crate::time::advice::advice;
 use crate::time::parse::{BadTime, Moment, TimeCache};
 
 /// What a record has for a field. Spans are those of [`EventBatch::text`].
@@ -221,7 +222,14 @@ fn read_time(
     dates: &mut TimeCache,
 ) -> Result<Moment, Refusal> {
     parse_time(batch, projection, found, dates).map_err(|bad| {
-        (Reason::Time, format!("event time {}", describe(batch, &projection.time.name, found, bad.reason())))
+        let advice = match found {
+            Found::Text(span) | Found::Cell(span) | Found::Number(span) => {
+                advice(batch.text(span), &projection.time_rules)
+            }
+            _ => None,
+        };
+        let fault = advice.map_or_else(|| bad.reason().to_owned(), |advice| format!("{} ({advice})", bad.reason()));
+        (Reason::Time, format!("event time {}", describe(batch, &projection.time.name, found, &fault)))
     })
 }
 

@@ -18,6 +18,9 @@ struct Harmless;
 
 impl serde_json::ser::Formatter for Harmless {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.bytes().all(|byte| byte < 0x7f) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut from = 0;
         for (at, hazard) in fragment.char_indices().filter(|(_, c)| is_hazard(*c)) {
             writer.write_all(&fragment.as_bytes()[from..at])?;

@@ -2,7 +2,7 @@
 
 use super::{Run, recap};
 use crate::engine::{Input, Stop};
-use crate::error::{Error, Exit, Severity};
+use crate::error::{Error, Exit, Severity, counted};
 
 /// How the loop ended.
 pub enum Ending {
@@ -59,16 +59,21 @@ impl Run {
         let _ = self.engine.step(Input::End, &mut self.output);
         self.fields.tell(&mut self.output);
         let counters = self.engine.counters();
+        if counters.bad > 0 && counters.events == 0 {
+            let bad = counted(counters.bad, "bad record");
+            self.output.say(Severity::Warning, &format!("no record could be read: {bad}, and no event"));
+        }
         let records = counters.records - counters.blank;
         let mut exit = Exit::Done;
         for (flag, share, count, what) in [
-            ("--max-bad", self.max_bad_share, counters.bad, "bad records"),
-            ("--max-late", self.max_late_share, counters.late_drops, "late drops"),
+            ("--max-bad", self.max_bad_share, counters.bad, "bad record"),
+            ("--max-late", self.max_late_share, counters.late_drops, "late drop"),
         ] {
             if let Some(share) = share
                 && share.is_exceeded(count, records)
             {
-                let text = format!("{count} {what} in {records} records are more than {flag} {share} allows");
+                let (count, records) = (counted(count, what), counted(records, "record"));
+                let text = format!("{count} in {records}, which is more than {flag} {share} allows");
                 self.output.say(Severity::Failure, &text);
                 exit = Exit::CheckFailed;
             }

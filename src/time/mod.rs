@@ -2,6 +2,7 @@
 //!
 //! Nothing here looks at a clock; text is read in [`parse`] and written in [`format`](mod@format).
 
+pub mod advice;
 pub mod civil;
 pub mod format;
 pub mod parse;

@@ -1,7 +1,7 @@
 //! strftime patterns (`--time-format '%d/%b/%Y:%H:%M:%S %z'`), by the crate jiff.
 
-use super::parse::{BadTime, Moment, TimeRules, moment};
-use super::year::Yearless;
+use super::parse::{BadTime, Moment, TimeFormat, TimeRules, moment};
+use super::year::{YearRule, Yearless};
 use super::zone::Zone;
 use super::{DAY, SECOND};
 use crate::time::civil::days_from_civil;
@@ -77,6 +77,15 @@ impl Pattern {
         self.has_year
     }
 
+    /// Whether a text follows the pattern and, if the pattern has a year, tells a moment.
+    pub fn admits(&self, text: &[u8]) -> bool {
+        let rules = TimeRules { format: TimeFormat::Auto, zone: Zone::utc(), year: YearRule::Written };
+        match self.has_year {
+            true => self.parse(text, &rules).is_ok(),
+            false => strtime::parse(&*self.text, text).is_ok(),
+        }
+    }
+
     /// Reads a time. Without a time of day it is midnight; without an offset it is local.
     ///
     /// # Errors
@@ -127,8 +136,6 @@ fn wall_clock(date: Date) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::parse::TimeFormat;
-    use crate::time::year::YearRule;
 
     fn read(pattern: &str, text: &str) -> Result<i64, BadTime> {
         let pattern = Pattern::new(pattern).expect(pattern);

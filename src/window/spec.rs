@@ -30,6 +30,9 @@ enum Length {
     Months(i64),
 }
 
+/// The words that begin a specification.
+const KINDS: [&str; 6] = ["tumbling", "sliding", "session", "cumulate", "global", "count"];
+
 const WEEK: i64 = 7 * DAY;
 /// 1970-01-05, the first Monday after the epoch, to which weeks are aligned.
 const MONDAY: i64 = 4 * DAY;
@@ -43,11 +46,15 @@ impl WindowSpec {
     pub fn parse(text: &str, offset: Span, zone: &Zone) -> Result<WindowSpec, String> {
         let (kind, body) = match text.split_once(':') {
             Some((kind, body)) => (kind.trim(), body.trim()),
-            None if text.trim() == "global" => ("global", ""),
+            None if KINDS.contains(&text.trim()) => (text.trim(), ""),
             None if text.contains('/') => ("sliding", text.trim()),
             None => ("tumbling", text.trim()),
         };
         match kind {
+            "tumbling" | "session" if body.is_empty() => {
+                let what = if kind == "session" { "a gap, as in session:30m" } else { "a size, as in tumbling:1m" };
+                Err(format!("\"{text}\" needs {what}"))
+            }
             "tumbling" => {
                 let size = parse_length(body)?;
                 sliced(size, size, offset, zone)
@@ -85,8 +92,7 @@ impl WindowSpec {
                 }
             }
             other => {
-                let near =
-                    crate::suggest::near(other, ["tumbling", "sliding", "session", "cumulate", "global", "count"]);
+                let near = crate::suggest::near(other, KINDS);
                 Err(format!(
                     "unknown window kind \"{other}\"{near}; use tumbling:1m (or 1m), sliding:10m/1m (or 10m/1m), session:30m, cumulate:1d/1h, count:100 or global"
                 ))
