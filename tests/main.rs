@@ -8,6 +8,7 @@ mod formats;
 mod fuzz;
 mod generated;
 mod golden;
+mod golden_sql;
 mod history;
 mod hostile;
 mod logs;

@@ -273,8 +273,8 @@ fn one_is_not_spoken_of_as_many() {
     let bad = "{\"ts\":1}\nx\n";
     for (flags, input, expected) in [
         ("--max-bad 1%", bad, "1 bad record in 2 records, which is more than --max-bad 1% allows"),
-        ("--max-bad 1%", "x\n", "no record could be read: 1 bad record, and no event"),
-        ("--max-bad 1%", "x\n", "1 bad record in 1 record, which is more than --max-bad 1% allows"),
+        ("-i ndjson --max-bad 1%", "x\n", "no record could be read: 1 bad record, and no event"),
+        ("-i ndjson --max-bad 1%", "x\n", "1 bad record in 1 record, which is more than --max-bad 1% allows"),
         ("--max-bad 0", bad, "1 open window was not printed"),
         ("--columns ts,v -i csv", "1\n", "1 cell, and the header has 2"),
     ] {

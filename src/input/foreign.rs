@@ -160,7 +160,8 @@ mod tests {
             (&[&b"access.log"[..], &[0; 600]].concat(), None),
             (b"", None),
         ] {
-            let got = (1..=bytes.len()).map(|end| beginning(&bytes[..end], end == bytes.len(), None));
+            // (More than a few bytes come at once, as a rule; a tar archive is known behind the name of its first file.)
+            let got = (bytes.len().min(16)..=bytes.len()).map(|end| beginning(&bytes[..end], end == bytes.len(), None));
             let got = got.into_iter().find(|beginning| *beginning != Beginning::Short);
             let told = match &got {
                 Some(Beginning::Foreign(foreign)) => Some((foreign.what, foreign.remedy.for_input("f"))),

@@ -51,7 +51,7 @@ impl WindowSpec {
             None => ("tumbling", text.trim()),
         };
         match kind {
-            "tumbling" | "session" if body.is_empty() => {
+            "tumbling" | "session" if body.is_empty() && !text.is_empty() => {
                 let what = if kind == "session" { "a gap, as in session:30m" } else { "a size, as in tumbling:1m" };
                 Err(format!("\"{text}\" needs {what}"))
             }
