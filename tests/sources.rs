@@ -28,7 +28,7 @@ fn rows(output: &Output) -> String {
 fn counters_add_up(output: &Output) {
     let summary = output.summary();
     let count = |name: &str| summary[name].as_u64().unwrap_or_else(|| panic!("no {name} in {summary}"));
-    let sum: u64 = ["blank", "headers", "bad", "punctuation", "events"].into_iter().map(count).sum();
+    let sum: u64 = ["blank", "headers", "bad", "duplicates", "punctuation", "events"].into_iter().map(count).sum();
     assert_eq!(count("records"), sum, "{summary}");
     let fates: u64 = ["added", "late_drops", "unwindowed"].into_iter().map(count).sum();
     assert_eq!(count("events"), fates, "{summary}");
@@ -604,6 +604,114 @@ fn t5_idle_flush_prints_what_is_open_and_keeps_its_end_as_a_floor() {
     assert_eq!(output.summary()["watermark"], 13);
 }
 
+#[test]
+fn t5_each_window_has_a_floor_of_its_own_and_a_final_row_stays_final() {
+    let flags = "-w 10s -w 30s -l 5s --emit final --idle-timeout 30s --idle-flush -o ndjson";
+    let run = Timed::with(&format!("-t ts --time-format s --output-time s --stats -i ndjson {flags}"));
+    run.send(&[(5, "a"), (12, "a")]);
+    run.paused(2);
+    run.forward(30);
+    let row = |window, start, end, count, pane| {
+        format!(
+            "{{\"window\":\"{window}\",\"window_start\":{start},\"window_end\":{end},\"count\":{count},\"pane\":\"{pane}\",\"revision\":0}}\n"
+        )
+    };
+    let flushed =
+        [row("10s", 0, 10, 1, "on_time"), row("10s", 10, 20, 1, "on_time"), row("30s", 0, 30, 2, "on_time")].concat();
+    run.stdout.wait_until(Live::PATIENCE, |text| text.len() >= flushed.len());
+    // No row may change these any more; the next window of 10s is open, that of 30s is not.
+    run.send(&[(13, "a"), (22, "a")]);
+    let output = run.end();
+    assert_same("rows", &(flushed + &row("10s", 20, 30, 1, "on_time")), &output.stdout);
+    let drops: Vec<_> = output.lines_of_type("late_drop").into_iter().map(parse_json).collect();
+    let drops: Vec<_> =
+        drops.iter().map(|drop| (drop["window"].as_str(), drop["time"].as_i64(), drop["watermark"].as_i64())).collect();
+    // A final row comes at end + L, and so far the floor reaches.
+    assert_eq!(
+        drops,
+        [(Some("10s"), Some(13), Some(25)), (Some("30s"), Some(13), Some(35)), (Some("30s"), Some(22), Some(35))]
+    );
+}
+
+#[test]
+fn t8_idle_flush_purges_the_remainder_of_a_count_and_leaves_a_global_window() {
+    let flags = "-w count:3 -w global --idle-timeout 30s --idle-flush -o ndjson";
+    let run = Timed::with(&format!("-t ts --time-format s --output-time s --stats -i ndjson {flags}"));
+    run.send(&[(1, "a"), (2, "a"), (3, "a"), (4, "a")]);
+    run.paused(2);
+    run.forward(30);
+    run.stdout.wait_until(Live::PATIENCE, |text| text.lines().count() >= 3);
+    run.send(&[(5, "a"), (6, "a"), (7, "a")]);
+    let output = run.end();
+    let rows: Vec<_> = output.stdout.lines().map(parse_json).collect();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let number = |name: &str| row[name].as_u64();
+            (
+                row["window"].as_str(),
+                row["pane"].as_str(),
+                number("count"),
+                number("revision"),
+                number("seq"),
+                row["partial"].as_bool(),
+            )
+        })
+        .collect();
+    let (count, global, on_time) = (Some("count:3"), Some("global"), Some("on_time"));
+    assert_eq!(
+        rows,
+        [
+            (count, on_time, Some(3), Some(0), Some(0), None),
+            (count, on_time, Some(1), Some(0), Some(1), Some(true)),
+            (global, on_time, Some(4), Some(0), None, None),
+            (count, on_time, Some(3), Some(0), Some(2), None),
+            (global, on_time, Some(7), Some(1), None, None),
+        ]
+    );
+}
+
+#[test]
+fn t9_merged_inputs_can_be_replayed() {
+    let directory = Directory::new("replayed");
+    let mut rng = Rng::new(11);
+    let mut file = |name: &str| {
+        let mut clock = 0;
+        let text: String =
+            (0..300).map(|_| record(&mut rng, &mut clock, true)).map(|record| written(record, 0)).collect();
+        directory.file(name, &text)
+    };
+    let names = format!("{} {}", file("a"), file("b"));
+    let run = |flags: &str| {
+        let run = Streamw::new().args(CSV).args("-i ndjson -w 5s -l 2s --merge --punctuate upto").args(flags);
+        let output = run.args(&names).run();
+        let drops: String = output.lines_of_type("late_drop").into_iter().map(|line| format!("{line}\n")).collect();
+        output.stdout + &drops
+    };
+    let plain = run("");
+    assert!(plain.lines().count() > 100, "{plain}");
+    assert_same("replayed", &plain, &run("--replay 1000000x"));
+}
+
+#[test]
+fn duplicates_are_no_events_but_their_partition_has_spoken() {
+    let run = Timed::start("-w 10s --partition host --dedup id --idle-timeout 30s");
+    let send = |text: &str| run.feed.as_ref().expect("it is open").send(text.into()).expect("somebody reads");
+    send("{\"ts\":5,\"host\":\"b\",\"id\":1}\n{\"ts\":25,\"host\":\"a\",\"id\":2}\nx\n");
+    run.stderr.wait_until(Live::PATIENCE, |text| text.contains("bad_record"));
+    run.forward(20);
+    // It moves nothing on, but b has not been silent for 30 seconds when a has.
+    send("{\"ts\":9,\"host\":\"b\",\"id\":1}\nx\n");
+    run.stderr.wait_until(Live::PATIENCE, |text| text.matches("bad_record").count() == 2);
+    run.forward(20);
+    send("{\"ts\":12,\"host\":\"b\",\"id\":3}\n");
+    run.expect("0,10,1,on_time,0\n");
+    let output = run.end();
+    assert_same("rows", "0,10,1,on_time,0\n10,20,1,on_time,0\n20,30,1,on_time,0\n", &rows(&output));
+    assert_eq!((output.summary()["duplicates"].as_u64(), output.summary()["late_drops"].as_u64()), (Some(1), Some(0)));
+    counters_add_up(&output);
+}
+
 // --- processing time -------------------------------------------------------------------------------------------------
 
 #[test]
@@ -641,7 +749,9 @@ fn what_makes_no_sense_is_refused_with_a_way_out() {
             output.stderr
         );
     }
-    let output = Streamw::new().args("-w 10s -t @now --time-format ms").run();
-    assert_eq!(output.status, 2);
-    assert!(output.stderr.contains("leave out --time-format"), "{}", output.stderr);
+    for (flags, expected) in [("--time-format ms", "leave out --time-format"), ("--replay 1x", "leave one out")] {
+        let output = Streamw::new().args("-w 10s -t @now").args(flags).run();
+        assert_eq!(output.status, 2);
+        assert!(output.stderr.contains(expected), "{}", output.stderr);
+    }
 }
