@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= config= print-config h/help V/version
+    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= having= fail-if= warn-if= for= config= print-config h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -80,6 +80,10 @@ always\t'also what goes elsewhere'
 never\t'nothing'"
 complete -c streamw -n "__fish_streamw_needs_command" -l max-bad -d 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-late -d 'The same for late drops' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l having -d 'Print only rows of which this is so: \'count > 100 && path != "/health"\'' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l fail-if -d 'Fail if this is so of any row printed, or of the summary (exit 3); repeatable' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l warn-if -d 'The same without failing' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l for -d 'A check of rows counts when it is so in N consecutive windows of a key' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l config -d 'Take flags also from a TOML file, by their long names' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l merge -d 'Take records of all files side by side, always of the one whose watermark is the smallest'
 complete -c streamw -n "__fish_streamw_needs_command" -l idle-flush -d 'Print all open windows when all sources are idle'

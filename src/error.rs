@@ -11,7 +11,7 @@ pub enum Exit {
     Failure,
     /// The command line makes no sense.
     Usage,
-    /// A check failed: `--max-bad`, `--max-late`.
+    /// A check failed: `--max-bad`, `--max-late`, `--fail-if`.
     CheckFailed,
     /// Stopped by SIGINT or SIGTERM.
     Signal(i32),
@@ -32,9 +32,9 @@ impl Exit {
     /// The codes and their meanings, for the man page.
     pub const TABLE: &'static [(&'static str, &'static str)] = &[
         ("0", "done; also when the reader of stdout has gone away"),
-        ("1", "the run failed: a file, a column, --strict, --key-limit"),
+        ("1", "the run failed: a file, a column, an expression, --strict, --key-limit"),
         ("2", "the command line makes no sense"),
-        ("3", "a check failed: --max-bad, --max-late"),
+        ("3", "a check failed: --max-bad, --max-late, --fail-if"),
         ("130, 143", "stopped by SIGINT or SIGTERM, after whole lines"),
     ];
 }
@@ -109,6 +109,10 @@ pub enum Error {
         /// What its first record has.
         names: Vec<String>,
     },
+
+    /// An expression that could not be evaluated of a row or of the summary.
+    #[error("{0}")]
+    Expression(String),
 
     /// A thread broke down; its own message stands above.
     #[error("a defect of streamw ended the run; the rows so far are right, but not all rows are there")]

@@ -28,7 +28,7 @@
 //! 3  cli  input  output  progress  state        words, bytes, threads, disk: they do not know one another
 //! 2  engine                                     pure: same inputs, same panes; no clock, no I/O
 //! 1  window   aggregate                         pure
-//! 0  time     event      metrics     suggest    pure
+//! 0  time     event      metrics     suggest    expr   pure
 //! ```
 //!
 //! Rule numbers in comments (T2, N1, E3, …) are those of the project's contract; the README says
@@ -40,6 +40,7 @@ pub mod commands;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod expr;
 pub mod host;
 pub mod input;
 pub mod metrics;

@@ -382,7 +382,8 @@ fn h3_garbage_in_short_lines_takes_little_memory() {
         program.send(&lines);
         program.send("{\"ts\":1}\n1,1\n{\"ts\":100}\n100,1\n");
         program.row();
-        assert!(program.peak_memory() < 64, "{format}: {} MiB", program.peak_memory());
+        // 64 MiB for the batches, and the program itself.
+        assert!(program.peak_memory() < 72, "{format}: {} MiB", program.peak_memory());
         assert_eq!(program.end().0, Some(0));
     }
 }

@@ -1,9 +1,11 @@
 //! All integration tests in one binary, one module per topic.
 
 mod aggregates;
+mod checks;
 mod cli;
 mod config;
 mod early;
+mod expressions;
 mod formats;
 mod fuzz;
 mod generated;

@@ -163,6 +163,12 @@ impl AggregatePlan {
         }
     }
 
+    /// Whether a column of this plan holds numbers, or null.
+    pub fn is_number(&self, column: &Column) -> bool {
+        let function = &FAMILIES[self.slots[column.slot].family].functions[column.function];
+        function.operand != Operand::Value
+    }
+
     /// The value of a column of this plan in a row.
     pub fn value<'a>(&self, column: &Column, row: &'a [Accumulator]) -> Value<'a> {
         row[column.slot].result(column.function, &column.argument)

@@ -14,6 +14,7 @@ use crate::event::projection::{Field, Projection};
 use crate::input::csv::Columns;
 use crate::input::detect::FormatOptions;
 use crate::input::reader::ReadOptions;
+use crate::output::gate::Gate;
 use crate::output::paint::Paint;
 use crate::output::side::Voice;
 use crate::output::{RESERVED, RowFormat, RowShape, TextCare, prometheus};
@@ -63,6 +64,8 @@ pub struct Config {
     pub max_bad_share: Option<Share>,
     /// Most late drops at the end of input.
     pub max_late_share: Option<Share>,
+    /// What looks at rows on their way out (`--having`, `--fail-if`).
+    pub gate: Option<Gate>,
     /// Whether to print a summary.
     pub has_stats: bool,
     /// Which lines for people are told, and how.
@@ -202,31 +205,34 @@ impl Config {
         if row_format == RowFormat::Prometheus {
             prometheus::check(&shape)?;
         }
+        let engine = EngineConfig {
+            windows,
+            delay: flags.watermark_delay,
+            lateness: flags.allowed_lateness,
+            late_rule: match flags.late_rule {
+                LateRuleFlag::Window => LateRule::Window,
+                LateRuleFlag::Event => LateRule::Event,
+            },
+            emission: match flags.emit {
+                EmitFlag::All => Emission::All,
+                EmitFlag::Final => Emission::Final,
+            },
+            plan,
+            limits: Limits { strict: flags.strict, max_bad, max_late },
+            running,
+            guard: GuardConfig { max_jump: flags.max_jump, max_future: flags.max_future },
+            key_limit,
+            dedup: flags.dedup.as_ref().map(|_| DedupConfig { within: flags.dedup_within }),
+            sources: sources.rule,
+            is_punctuated: sources.punctuate.is_some(),
+            flushes_when_idle: flags.idle_flush,
+            takes_parts: flags.merge || flags.replay.is_some(),
+        };
+        let gate = flags.checks.gate(&shape, &engine)?;
         Ok(Config {
             shape,
-            engine: EngineConfig {
-                windows,
-                delay: flags.watermark_delay,
-                lateness: flags.allowed_lateness,
-                late_rule: match flags.late_rule {
-                    LateRuleFlag::Window => LateRule::Window,
-                    LateRuleFlag::Event => LateRule::Event,
-                },
-                emission: match flags.emit {
-                    EmitFlag::All => Emission::All,
-                    EmitFlag::Final => Emission::Final,
-                },
-                plan,
-                limits: Limits { strict: flags.strict, max_bad, max_late },
-                running,
-                guard: GuardConfig { max_jump: flags.max_jump, max_future: flags.max_future },
-                key_limit,
-                dedup: flags.dedup.as_ref().map(|_| DedupConfig { within: flags.dedup_within }),
-                sources: sources.rule,
-                is_punctuated: sources.punctuate.is_some(),
-                flushes_when_idle: flags.idle_flush,
-                takes_parts: flags.merge || flags.replay.is_some(),
-            },
+            engine,
+            gate,
             time_is_given: flags.time.is_some(),
             projection: Projection {
                 time,
@@ -442,7 +448,7 @@ fn running(flags: &Flags) -> Result<Running, String> {
     })
 }
 
-fn has_bounds(window: &WindowSpec) -> bool {
+pub(super) fn has_bounds(window: &WindowSpec) -> bool {
     !matches!(window, WindowSpec::Count(_) | WindowSpec::Global(_))
 }
 

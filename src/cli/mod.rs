@@ -1,5 +1,6 @@
 //! The command line: flags as typed. Help, man page and completions come from them.
 
+mod checks;
 mod color;
 mod config;
 mod config_file;
@@ -21,6 +22,7 @@ use crate::time::pattern::Pattern as TimePattern;
 use crate::time::zone::Zone;
 use crate::time::{SECOND, Span, Timestamp};
 use crate::window::spec::{parse_duration, parse_saturating};
+use checks::CheckFlags;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use color::ColorFlag;
@@ -372,6 +374,9 @@ struct Flags {
     /// The same for late drops
     #[arg(long, value_name = "N|P%", help_heading = "Checks")]
     max_late: Option<config::Limit>,
+
+    #[command(flatten)]
+    checks: CheckFlags,
 
     #[command(flatten)]
     configuration: ConfigFlags,

@@ -81,6 +81,19 @@ impl Number {
         Number::Small { mantissa, scale, pointed }
     }
 
+    /// `mantissa / 10^scale`, trailing zeros or not and a scale of at most 38: exact if a number may be so (N1), else the
+    /// nearest `f64`.
+    pub fn of_exact(mut mantissa: i128, mut scale: u8, pointed: bool) -> Number {
+        while scale > 0 && mantissa % 10 == 0 {
+            mantissa /= 10;
+            scale -= 1;
+        }
+        match usize::from(scale) <= MAX_DIGITS {
+            true => Number::exact_of(mantissa, scale, pointed),
+            false => Number::Float(ratio(mantissa, pow10(scale))),
+        }
+    }
+
     fn exact_of(mantissa: i128, scale: u8, pointed: bool) -> Number {
         match i64::try_from(mantissa) {
             Ok(mantissa) => Number::Small { mantissa, scale, pointed },

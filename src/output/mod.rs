@@ -1,13 +1,19 @@
 //! Rows and reports to where they go. Knows no windows: it writes what the engine says, in order.
 
 mod cells;
+pub mod checks;
 mod csv;
+pub mod gate;
+pub mod having;
 mod ndjson;
 pub mod paint;
 pub mod prometheus;
 pub mod replace;
+pub mod row;
 pub mod side;
 pub mod sink;
+pub mod streak;
+pub mod summary;
 mod table;
 pub mod text;
 

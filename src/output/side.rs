@@ -1,7 +1,9 @@
 //! What goes to stderr: reports as JSON lines (E2), and lines for people.
 
+use super::gate::Gate;
 use super::paint::Paint;
 use super::sink::Sink;
+use super::summary::{Figures, of_input, per_window};
 use super::text::{for_people, json_key, json_string, json_time};
 use super::{Encoder, RowShape};
 use crate::engine::pane::{Emit, LateDrop, Pane, RecordRef};
@@ -26,6 +28,10 @@ pub struct Output {
     windows: Vec<String>,
     voice: Voice,
     sources: Vec<String>,
+    /// What looks at rows on their way, if anything does.
+    gate: Option<Gate>,
+    /// Why no row can follow any more.
+    failure: Option<String>,
 }
 
 /// How lines for people are told.
@@ -61,7 +67,37 @@ impl Output {
         sinks.rows.lines(|out| encoder.header(out));
         let Sinks { rows, stderr, late, bad } = sinks;
         let (time_style, windows) = (shape.time_style.clone(), shape.windows.clone());
-        Output { encoder, rows, stderr, late, bad, time_style, windows, voice, sources }
+        Output { encoder, rows, stderr, late, bad, time_style, windows, voice, sources, gate: None, failure: None }
+    }
+
+    /// Has something look at rows on their way.
+    pub fn set_gate(&mut self, gate: Gate) {
+        self.gate = Some(gate);
+    }
+
+    /// What looks at rows on their way.
+    pub fn gate(&self) -> Option<&Gate> {
+        self.gate.as_ref()
+    }
+
+    /// Checks the summary, unless the run has failed.
+    pub fn check_summary(&mut self, counters: &Counters, took: Duration) {
+        let Some(gate) = self.gate.as_mut().filter(|_| self.failure.is_none()) else { return };
+        let figures = Figures::new(counters, took, &self.time_style);
+        let mut lines = Vec::new();
+        let checked = gate.checks.summary(&figures, &mut lines);
+        self.stderr.lines(|out| out.extend_from_slice(&lines));
+        if let Err(message) = checked {
+            self.failure.get_or_insert(message);
+        }
+    }
+
+    /// What was counted, of rows those that were printed.
+    pub fn corrected(&self, mut counters: Counters) -> Counters {
+        if let Some(gate) = &self.gate {
+            gate.correct(&mut counters);
+        }
+        counters
     }
 
     /// The name of an input.
@@ -129,7 +165,9 @@ impl Output {
 
     /// Whether nobody reads the rows any more, or they cannot be written.
     pub fn is_done(&self) -> bool {
-        self.rows.is_done() || [&self.late, &self.bad].into_iter().flatten().any(Sink::is_done)
+        self.failure.is_some()
+            || self.rows.is_done()
+            || [&self.late, &self.bad].into_iter().flatten().any(Sink::is_done)
     }
 
     /// Whether the reader of the rows has gone away.
@@ -142,6 +180,9 @@ impl Output {
     /// # Errors
     /// The first failure.
     pub fn check(&mut self) -> Result<(), Error> {
+        if let Some(message) = self.failure.take() {
+            return Err(Error::Expression(message));
+        }
         self.rows.check()?;
         [&mut self.late, &mut self.bad].into_iter().flatten().try_for_each(Sink::check)
     }
@@ -151,16 +192,7 @@ impl Output {
         let style = &self.time_style;
         self.stderr.lines(|out| {
             let mut line = Line::begin(out, "summary");
-            for (name, value) in [
-                ("records", counters.records),
-                ("blank", counters.blank),
-                ("headers", counters.headers),
-                ("bad", counters.bad),
-                ("duplicates", counters.duplicates),
-                ("punctuation", counters.punctuation),
-                ("events", counters.events),
-                ("ambiguous_time", counters.ambiguous_time),
-            ] {
+            for (name, value) in of_input(counters) {
                 line.number(name, value);
             }
             for (name, value) in per_window(counters) {
@@ -190,23 +222,6 @@ impl Output {
     }
 }
 
-/// What is counted for each of several windows, too.
-fn per_window(counters: &Counters) -> [(&'static str, u64); 11] {
-    [
-        ("added", counters.added),
-        ("late_drops", counters.late_drops),
-        ("unwindowed", counters.unwindowed),
-        ("late_refused", counters.late_refused),
-        ("key_drops", counters.key_drops),
-        ("folded", counters.folded),
-        ("panes", counters.panes),
-        ("on_time", counters.on_time),
-        ("late", counters.late),
-        ("early", counters.early),
-        ("retract", counters.retract),
-    ]
-}
-
 fn json_windows(out: &mut Vec<u8>, names: &[String], windows: &[Counters]) {
     out.push(b'[');
     for (index, (name, counters)) in names.iter().zip(windows).enumerate() {
@@ -233,10 +248,28 @@ fn json_advance(out: &mut Vec<u8>, style: &TimeStyle, sources: &[String], advanc
 
 impl Emit for Output {
     fn pane(&mut self, pane: &Pane<'_>) {
-        self.rows.lines(|out| self.encoder.row(pane, out));
+        let Some(gate) = &mut self.gate else {
+            return self.rows.lines(|out| self.encoder.row(pane, out));
+        };
+        // What follows a row that cannot be judged is not said: how much of it there is depends on the blocks (T9).
+        if self.failure.is_some() {
+            return;
+        }
+        let (rows, encoder, stderr) = (&mut self.rows, &mut self.encoder, &mut self.stderr);
+        let judged = gate.pane(
+            pane,
+            |pane| rows.lines(|out| encoder.row(pane, out)),
+            |line| {
+                stderr.lines(|out| out.extend_from_slice(line));
+            },
+        );
+        self.failure = judged.err();
     }
 
     fn late_drop(&mut self, drop: &LateDrop<'_>) {
+        if self.failure.is_some() {
+            return;
+        }
         let style = &self.time_style;
         let late_by = i128::from(drop.watermark.0) - i128::from(drop.time.0);
         self.late.as_mut().unwrap_or(&mut self.stderr).lines(|out| {
@@ -257,6 +290,9 @@ impl Emit for Output {
     }
 
     fn bad_record(&mut self, record: RecordRef<'_>, bad: &BadRecord) {
+        if self.failure.is_some() {
+            return;
+        }
         self.bad.as_mut().unwrap_or(&mut self.stderr).lines(|out| {
             let mut line = Line::begin(out, "bad_record");
             line.place(&self.sources, &record);
@@ -269,25 +305,25 @@ impl Emit for Output {
 }
 
 /// A JSON object being written.
-struct Line<'a> {
+pub(super) struct Line<'a> {
     out: &'a mut Vec<u8>,
 }
 
 impl Line<'_> {
-    fn begin<'a>(out: &'a mut Vec<u8>, kind: &str) -> Line<'a> {
+    pub(super) fn begin<'a>(out: &'a mut Vec<u8>, kind: &str) -> Line<'a> {
         out.extend_from_slice(b"{\"type\":");
         json_string(out, kind);
         Line { out }
     }
 
-    fn member(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn member(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
         self.out.push(b',');
         json_string(self.out, name);
         self.out.push(b':');
         value(self.out);
     }
 
-    fn text(&mut self, name: &str, value: &str) {
+    pub(super) fn text(&mut self, name: &str, value: &str) {
         self.member(name, |out| json_string(out, value));
     }
 
@@ -308,7 +344,7 @@ impl Line<'_> {
         self.text("raw", &String::from_utf8_lossy(record.batch.text(record.span.text)));
     }
 
-    fn end(self) {
+    pub(super) fn end(self) {
         self.out.extend_from_slice(b"}\n");
     }
 }

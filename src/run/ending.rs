@@ -58,7 +58,8 @@ impl Run {
         // No limit is reached by an end.
         let _ = self.engine.step(Input::End, &mut self.output);
         self.fields.tell(&mut self.output);
-        let counters = self.engine.counters();
+        let counters = self.output.corrected(self.engine.counters());
+        self.output.check_summary(&counters, self.view.elapsed());
         if counters.bad > 0 && counters.events == 0 {
             let bad = counted(counters.bad, "bad record");
             self.output.say(Severity::Warning, &format!("no record could be read: {bad}, and no event"));
@@ -92,7 +93,7 @@ impl Run {
 
     /// The counts of the whole run.
     pub(super) fn sum_up(&mut self) {
-        let (counters, took) = (self.engine.counters(), self.view.elapsed());
+        let (counters, took) = (self.output.corrected(self.engine.counters()), self.view.elapsed());
         self.output.say(Severity::Detail, &recap::paragraph(&counters, took));
         if self.has_stats {
             self.output.summary(&counters, took);

@@ -1,6 +1,7 @@
 //! A run: the parts from the configuration, the threads, the loop. The only place that knows all
 //! of them.
 
+mod checking;
 mod ending;
 mod fields;
 mod open;
@@ -160,6 +161,9 @@ impl Run {
         let sinks =
             Sinks { rows: writers.rows, late: writers.late, bad: writers.bad, stderr: Sink::new("stderr", stderr) };
         let mut output = Output::new(encoder, &config.shape, sinks, source_names, config.voice);
+        if let Some(gate) = config.gate {
+            output.set_gate(gate);
+        }
         for warning in &config.warnings {
             output.say(Severity::Warning, warning);
         }
@@ -199,6 +203,7 @@ impl Run {
             self.output.tell_advance(&advance);
         }
         let exit = self.conclude(ending);
+        let exit = checking::tell(&mut self.output, exit);
         if self.output.is_picture() {
             self.output.show();
         }

@@ -9,6 +9,7 @@
 //! small; as a file in `testdata/fuzz/TARGET` it is tried first from then on.
 
 mod delimited;
+mod expressions;
 mod json;
 mod logs;
 mod pipeline;
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How many targets share the time.
-const TARGETS: f64 = 8.0;
+const TARGETS: f64 = 9.0;
 /// Longest input that is tried.
 const LONGEST: usize = 4096;
 /// Inputs that are kept to be changed further.
