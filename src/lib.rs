@@ -28,7 +28,7 @@
 //! 3  cli  input  output  progress  state        words, bytes, threads, disk: they do not know one another
 //! 2  engine                                     pure: same inputs, same panes; no clock, no I/O
 //! 1  window   aggregate                         pure
-//! 0  time     event      metrics     suggest    expr   pure
+//! 0  time     event      metrics     suggest    expr   codec   pure
 //! ```
 //!
 //! Rule numbers in comments (T2, N1, E3, …) are those of the project's contract; the README says
@@ -36,6 +36,7 @@
 
 pub mod aggregate;
 pub mod cli;
+pub mod codec;
 pub mod commands;
 pub mod engine;
 pub mod error;

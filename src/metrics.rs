@@ -78,6 +78,60 @@ pub struct Advance {
 }
 
 impl Counters {
+    /// What is counted, in an order that never changes: new ones come last. The rest is made of it, or not counted here.
+    pub fn counts(&mut self) -> [&mut u64; 20] {
+        let Counters {
+            records,
+            blank,
+            headers,
+            bad,
+            duplicates,
+            punctuation,
+            events,
+            ambiguous_time,
+            added,
+            late_drops,
+            unwindowed,
+            key_drops,
+            folded,
+            late_refused,
+            panes,
+            on_time,
+            late,
+            early,
+            retract,
+            bytes,
+            watermark: _,
+            max_event_time: _,
+            open_windows: _,
+            state: _,
+            runaway: _,
+            windows: _,
+        } = self;
+        [
+            records,
+            blank,
+            headers,
+            bad,
+            duplicates,
+            events,
+            ambiguous_time,
+            added,
+            late_drops,
+            unwindowed,
+            key_drops,
+            folded,
+            late_refused,
+            panes,
+            on_time,
+            late,
+            early,
+            retract,
+            bytes,
+            punctuation,
+        ]
+    }
+
     /// Adds up what the windows have counted for themselves.
     pub fn add_windows(&mut self) {
         for window in &self.windows {

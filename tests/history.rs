@@ -6,6 +6,7 @@
 use crate::model::{Event, Field, Meaning, Nanos, Record, SECOND, json_string, rfc3339};
 
 /// splitmix64: small, and the same everywhere.
+#[derive(Clone)]
 pub struct Rng(pub u64);
 
 impl Rng {
@@ -34,7 +35,7 @@ impl Rng {
         &from[self.between(0, from.len() as i128 - 1) as usize]
     }
 
-    fn shuffle<T>(&mut self, list: &mut [T]) {
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for last in (1..list.len()).rev() {
             list.swap(last, self.between(0, last as i128) as usize);
         }

@@ -23,6 +23,7 @@ mod running;
 mod seeing;
 mod seeing_progress;
 mod simulation;
+mod snapshot;
 mod sources;
 mod state_child;
 mod state_directory;

@@ -9,7 +9,8 @@
 //! The hash is the same in every process: results are the same in every run, and states of
 //! different runs can be merged.
 
-use super::{Accumulate, Function, Operand, Parameter, Sample, Value};
+use super::{Accumulate, Argument, Function, Operand, Parameter, Sample, Value};
+use crate::codec::{Damaged, Reader, put};
 
 /// Bits of a hash that choose its register.
 const PRECISION: u32 = 14;
@@ -18,6 +19,9 @@ const REGISTERS: usize = 1 << PRECISION;
 const RANKS: usize = 64 - PRECISION as usize;
 /// Most values that are counted exactly.
 const MOST_EXACT: usize = 256;
+
+/// What saved registers begin with; hashes begin with their count.
+const ALL_REGISTERS: u64 = MOST_EXACT as u64 + 1;
 
 /// The hashes of the values, or their registers.
 #[derive(Clone, Debug)]
@@ -158,6 +162,40 @@ impl Accumulate for ApproxDistinct {
                 hashes.iter().for_each(|hash| note(&mut registers, *hash));
                 *self = ApproxDistinct::Registers(registers);
             }
+        }
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        match self {
+            ApproxDistinct::Hashes(hashes) => {
+                put(out, hashes.len() as u64);
+                hashes.iter().for_each(|hash| out.extend_from_slice(&hash.to_le_bytes()));
+            }
+            ApproxDistinct::Registers(registers) => {
+                put(out, ALL_REGISTERS);
+                out.extend_from_slice(registers);
+            }
+        }
+    }
+
+    fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        match bytes.number()? {
+            ALL_REGISTERS => {
+                let registers = bytes.take(REGISTERS)?;
+                if registers.iter().any(|rank| usize::from(*rank) > RANKS + 1) {
+                    return Err(Damaged("a register has an impossible rank"));
+                }
+                Ok(ApproxDistinct::Registers(registers.into()))
+            }
+            length if length <= MOST_EXACT as u64 => {
+                let (words, _) = bytes.take(length as usize * 8)?.as_chunks::<8>();
+                let hashes: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+                match hashes.is_sorted_by(|a, b| a < b) {
+                    true => Ok(ApproxDistinct::Hashes(hashes)),
+                    false => Err(Damaged("hashes are not in order")),
+                }
+            }
+            _ => Err(Damaged("there are too many hashes")),
         }
     }
 }

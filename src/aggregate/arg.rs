@@ -1,6 +1,7 @@
 //! `argmin` and `argmax`: the value of one field where another, a number, is smallest or largest.
 
-use super::{Accumulate, Argument, Function, Operand, OwnedRaw, Parameter, Sample, Value};
+use super::{Accumulate, Argument, Function, Operand, OwnedRaw, Parameter, Sample, Value, saved};
+use crate::codec::{Damaged, Reader};
 use crate::event::number::Number;
 use crate::time::Timestamp;
 use std::cmp::Ordering;
@@ -73,5 +74,23 @@ impl<const LARGEST: bool> Accumulate for Arg<LARGEST> {
         {
             self.0 = Some(kept.clone());
         }
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.0.is_some()));
+        if let Some(Kept { by, time, arrival, value }) = self.0.as_deref() {
+            saved::put_number(out, by);
+            saved::put_rank(out, *time, *arrival);
+            saved::put_raw(out, value);
+        }
+    }
+
+    fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let kept = saved::optional(bytes, |bytes| {
+            let by = saved::number(bytes)?;
+            let (time, arrival) = saved::rank(bytes)?;
+            Ok(Box::new(Kept { by, time, arrival, value: saved::raw(bytes)? }))
+        })?;
+        Ok(Arg(kept))
     }
 }

@@ -1,6 +1,7 @@
 //! `collect`: the first so many values, by event time and arrival.
 
-use super::{Accumulate, Argument, Function, Operand, OwnedRaw, Parameter, Sample, Value};
+use super::{Accumulate, Argument, Function, Operand, OwnedRaw, Parameter, Sample, Value, saved};
+use crate::codec::{Damaged, Reader, put};
 use crate::time::Timestamp;
 
 /// The first values.
@@ -69,6 +70,27 @@ impl Accumulate for Collect {
                 Some(at) => self.insert(at, kept.clone()),
                 None => break,
             }
+        }
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        put(out, self.kept.len() as u64);
+        for Kept { time, arrival, value } in &self.kept {
+            saved::put_rank(out, *time, *arrival);
+            saved::put_raw(out, value);
+        }
+    }
+
+    fn restore(argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let mut collect = Collect::new(argument);
+        for _ in 0..bytes.length()? {
+            let (time, arrival) = saved::rank(bytes)?;
+            collect.kept.push(Kept { time, arrival, value: saved::raw(bytes)? });
+        }
+        let is_sorted = collect.kept.is_sorted_by_key(|kept| (kept.time, kept.arrival));
+        match is_sorted && collect.kept.len() <= collect.limit as usize {
+            true => Ok(collect),
+            false => Err(Damaged("collected values are too many or not in order")),
         }
     }
 }

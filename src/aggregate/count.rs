@@ -1,6 +1,7 @@
 //! `count`: events, or the non-null values of a field.
 
-use super::{Accumulate, Function, Operand, Parameter, Sample, Value};
+use super::{Accumulate, Argument, Function, Operand, Parameter, Sample, Value};
+use crate::codec::{Damaged, Reader, put};
 
 /// How many.
 #[derive(Clone, Debug, Default)]
@@ -22,5 +23,13 @@ impl Accumulate for Count {
 
     fn merge(&mut self, other: &Self) {
         self.0 += other.0;
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        put(out, self.0);
+    }
+
+    fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Count(bytes.count()?))
     }
 }

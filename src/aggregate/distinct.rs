@@ -1,6 +1,7 @@
 //! `distinct`: how many different values, exactly. Values are told apart by type and value, as keys are (N6).
 
-use super::{Accumulate, Function, Operand, Parameter, Sample, Value};
+use super::{Accumulate, Argument, Function, Operand, Parameter, Sample, Value};
+use crate::codec::{Damaged, Reader, put, put_bytes};
 use hashbrown::HashSet;
 
 /// The different values. What the hasher is seeded with shows in no result.
@@ -36,6 +37,23 @@ impl Accumulate for Distinct {
                     values.insert(identity.clone());
                 }
             }),
+        }
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        put(out, self.0.as_ref().map_or(0, |values| values.len() as u64));
+        self.0.iter().flat_map(|values| values.iter()).for_each(|identity| put_bytes(out, identity));
+    }
+
+    fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let length = bytes.length()?;
+        if length == 0 {
+            return Ok(Distinct(None));
+        }
+        let values: Result<HashSet<_, _>, _> = (0..length).map(|_| Ok(bytes.bytes()?.into())).collect();
+        match values? {
+            values if values.len() == length => Ok(Distinct(Some(Box::new(values)))),
+            _ => Err(Damaged("a value is there twice")),
         }
     }
 }

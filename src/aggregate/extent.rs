@@ -1,6 +1,7 @@
 //! The extent of any numbers.
 
-use super::Value;
+use super::{Value, saved};
+use crate::codec::{Damaged, Reader};
 use crate::event::number::Number;
 use std::cmp::Ordering;
 
@@ -34,6 +35,29 @@ impl Extent {
     /// From the smallest to the largest; `pointed` as if any number between was.
     pub fn of(min: Number, max: Number, pointed: bool) -> Extent {
         Extent { bounds: Some(Bounds { min, max }), pointed }
+    }
+
+    /// Appends what is kept.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.pointed) | u8::from(self.bounds.is_some()) << 1);
+        if let Some(Bounds { min, max }) = &self.bounds {
+            saved::put_number(out, min);
+            saved::put_number(out, max);
+        }
+    }
+
+    /// What was saved.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn restore(bytes: &mut Reader<'_>) -> Result<Extent, Damaged> {
+        let flags = bytes.byte()?;
+        let bounds = match flags >> 1 {
+            0 => None,
+            1 => Some(Bounds { min: saved::number(bytes)?, max: saved::number(bytes)? }),
+            _ => return Err(Damaged("an extent is of no known kind")),
+        };
+        Ok(Extent { bounds, pointed: flags & 1 == 1 })
     }
 
     /// Adds a number.

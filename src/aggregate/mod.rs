@@ -16,6 +16,7 @@ mod order;
 pub mod plan;
 mod quantile;
 mod raw;
+mod saved;
 mod sum;
 mod text;
 mod top;
@@ -24,6 +25,7 @@ pub use argument::{Argument, Parameter};
 use raw::OwnedRaw;
 pub use raw::Raw;
 
+use crate::codec::{Damaged, Reader};
 use crate::event::{EventBatch, RawValue, number::Number, number::pow10};
 use crate::time::Timestamp;
 use num_bigint::BigInt;
@@ -187,6 +189,15 @@ pub trait Accumulate: Default + Clone + 'static {
 
     /// Adds the events of `other`, the later piece.
     fn merge(&mut self, other: &Self);
+
+    /// Appends what is kept, so that [`Accumulate::restore`] makes the same of it, in this version or a later one.
+    fn save(&self, out: &mut Vec<u8>);
+
+    /// The accumulator that was saved, of one with the same argument.
+    ///
+    /// # Errors
+    /// Nobody can have saved this.
+    fn restore(argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged>;
 }
 
 /// A function of the table, for parsing and for the help.
@@ -214,6 +225,8 @@ impl Listed {
 pub struct Family {
     /// A new accumulator that has seen nothing.
     pub new: fn(&Argument) -> Accumulator,
+    /// One that was [saved](Accumulator::save).
+    pub restore: fn(&Argument, &mut Reader<'_>) -> Result<Accumulator, Damaged>,
     /// Whether only functions with equal arguments share an accumulator.
     pub is_shaped: bool,
     /// Its functions.
@@ -232,6 +245,7 @@ macro_rules! aggregates {
         /// Every kind of accumulator there is.
         pub static FAMILIES: &[Family] = &[$(Family {
             new: |argument| Accumulator::$variant(<$accumulator>::new(argument)),
+            restore: |argument, bytes| Ok(Accumulator::$variant(<$accumulator>::restore(argument, bytes)?)),
             is_shaped: <$accumulator>::IS_SHAPED,
             functions: {
                 const LISTED: [Listed; <$accumulator>::FUNCTIONS.len()] = listed(<$accumulator>::FUNCTIONS);
@@ -253,6 +267,14 @@ macro_rules! aggregates {
                 match (self, other) {
                     $((Accumulator::$variant(accumulator), Accumulator::$variant(other)) => accumulator.merge(other),)+
                     _ => debug_assert!(false, "accumulators of one slot are of one kind"),
+                }
+            }
+
+            /// Appends what is kept.
+            #[inline]
+            pub fn save(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Accumulator::$variant(accumulator) => accumulator.save(out),)+
                 }
             }
 

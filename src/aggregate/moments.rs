@@ -9,9 +9,11 @@
 //! As in `sum`, what outgrows 128 bits moves into big integers. An `f64` is an integer times a
 //! power of two: those are added at the power of the smallest of them all.
 
+use super::saved::{self, MOST_SCALE};
 use super::{Accumulate, Argument, Function, Operand, Parameter, Sample, Value};
+use crate::codec::{Damaged, Reader, put, put_wide};
 use crate::event::number::{Number, pow10, ratio, ratio_big};
-use num_bigint::BigInt;
+use num_bigint::{BigInt, Sign};
 
 /// Count, sum and sum of squares.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +48,10 @@ struct Wide {
     squares: BigInt,
     scale: u8,
 }
+
+/// What saved moments begin with.
+const NOTHING: u8 = 0;
+const NARROW: u8 = 1;
 
 /// The smallest positive `f64` is `2^-1074`.
 const FLOAT_BITS: u32 = 1074;
@@ -290,6 +296,54 @@ impl Accumulate for Moments {
                 sums.add_floats(sum, squares);
             }
         }
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        let Some(Sums { count, narrow, rare }) = self.0.as_deref() else {
+            return out.push(NOTHING);
+        };
+        let floats = rare.as_ref().and_then(|rare| rare.floats.as_ref());
+        out.push(NARROW | u8::from(rare.is_some()) << 1 | u8::from(floats.is_some()) << 2);
+        put(out, *count);
+        out.push(narrow.scale);
+        put_wide(out, narrow.sum);
+        put_wide(out, narrow.squares);
+        if let Some(Wide { sum, squares, scale }) = rare.as_ref().map(|rare| &rare.overflow) {
+            out.push(*scale);
+            saved::put_big(out, sum);
+            saved::put_big(out, squares);
+        }
+        if let Some((sum, squares)) = floats {
+            saved::put_big(out, sum);
+            saved::put_big(out, squares);
+        }
+    }
+
+    fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let kind = bytes.byte()?;
+        if kind == NOTHING {
+            return Ok(Moments(None));
+        }
+        let count = bytes.count()?;
+        let scale = saved::scale(bytes, MOST_SCALE)?;
+        let narrow = Narrow { sum: bytes.wide()?, squares: bytes.wide()?, scale };
+        let rare = match kind ^ NARROW {
+            0 => None,
+            flags @ (2 | 6) => {
+                let scale = saved::scale(bytes, MOST_SCALE)?;
+                let overflow = Wide { sum: saved::big(bytes)?, squares: saved::big(bytes)?, scale };
+                let floats = if flags == 6 { Some((saved::big(bytes)?, saved::big(bytes)?)) } else { None };
+                Some(Box::new(Rare { overflow, floats }))
+            }
+            _ => return Err(Damaged("moments are of no known kind")),
+        };
+        let sums = Sums { count, narrow, rare };
+        // No numbers have squares that are less than their sum demands.
+        let is_possible = match sums.narrow_spread(1) {
+            Some((spread, _)) => spread >= 0,
+            None => sums.wide_spread(1).0.sign() != Sign::Minus,
+        };
+        if is_possible { Ok(Moments(Some(Box::new(sums)))) } else { Err(Damaged("squares do not fit their sum")) }
     }
 }
 

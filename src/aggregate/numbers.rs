@@ -6,7 +6,8 @@
 
 use super::extent::Extent;
 use super::sum::Sum;
-use super::{Accumulate, Function, Operand, Parameter, Sample, Value};
+use super::{Accumulate, Argument, Function, Operand, Parameter, Sample, Value, saved};
+use crate::codec::{Damaged, Reader, put, put_signed, put_wide};
 use crate::event::number::{Number, ratio_of};
 
 /// Sum, count and extent of numbers.
@@ -38,6 +39,12 @@ impl Default for Numbers {
         Numbers::Narrow(Narrow::default())
     }
 }
+
+/// What saved numbers begin with that are not narrow; narrow ones begin with their flags, which are even.
+const ANY: u8 = 1;
+
+/// Digits after the point of narrow numbers, at the most.
+const MOST_SCALE: u8 = 18;
 
 /// `10^exponent`, where 64 bits hold it.
 #[inline]
@@ -112,6 +119,32 @@ impl Narrow {
         mine.include_max(other.max, other.max_pointed);
         *self = Narrow { sum: mine.sum + other.sum, count, pointed: mine.pointed | other.pointed, ..mine };
         Some(())
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        let pointed = [self.pointed, self.min_pointed, self.max_pointed];
+        out.push(pointed.iter().rev().fold(0, |flags, is| flags << 1 | u8::from(*is)) << 1);
+        out.push(self.scale);
+        put(out, u64::from(self.count));
+        put_wide(out, self.sum);
+        put_signed(out, self.min);
+        put_signed(out, self.max);
+    }
+
+    fn restore(flags: u8, bytes: &mut Reader<'_>) -> Result<Narrow, Damaged> {
+        let [pointed, min_pointed, max_pointed] = [2, 4, 8].map(|bit| flags & bit != 0);
+        let scale = saved::scale(bytes, MOST_SCALE)?;
+        let count = u32::try_from(bytes.number()?).map_err(|_| Damaged("a count is too large"))?;
+        let (sum, min, max) = (bytes.wide()?, bytes.signed()?, bytes.signed()?);
+        // So that no sum overflows where the extremes do not.
+        let is_between = |sum: i128| {
+            let count = i128::from(count);
+            (i128::from(min) * count..=i128::from(max) * count).contains(&sum)
+        };
+        if !is_between(sum) || flags >= 16 {
+            return Err(Damaged("a sum does not fit its extremes"));
+        }
+        Ok(Narrow { sum, min, max, count, scale, pointed, min_pointed, max_pointed })
     }
 
     fn min(&self) -> Number {
@@ -266,6 +299,26 @@ impl Accumulate for Numbers {
                 sum.merge(&other.0);
                 extent.merge(&other.1);
             }
+        }
+    }
+
+    #[inline]
+    fn save(&self, out: &mut Vec<u8>) {
+        match self {
+            Numbers::Narrow(narrow) => narrow.save(out),
+            Numbers::Any(any) => {
+                out.push(ANY);
+                any.0.save(out);
+                any.1.save(out);
+            }
+        }
+    }
+
+    fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        match bytes.byte()? {
+            ANY => Ok(Numbers::Any(Box::new((Sum::restore(bytes)?, Extent::restore(bytes)?)))),
+            flags if flags & 1 == 0 => Ok(Numbers::Narrow(Narrow::restore(flags, bytes)?)),
+            _ => Err(Damaged("numbers are of no known kind")),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `first` and `last`: the value of the event that is earliest or latest in event time, ties by
 //! arrival; `delta` and `rate`: how far a number went from the first to the last.
 
-use super::{Accumulate, Argument, Function, Operand, OwnedRaw, Parameter, Sample, Value};
+use super::{Accumulate, Argument, Function, Operand, OwnedRaw, Parameter, Sample, Value, saved};
+use crate::codec::{Damaged, Reader};
 use crate::event::number::{Number, pow10, ratio, ratio_big};
 use crate::time::Timestamp;
 use num_bigint::BigInt;
@@ -79,6 +80,22 @@ impl<const LATEST: bool> Accumulate for Edge<LATEST> {
             self.kept = Some(kept.clone());
         }
     }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.kept.is_some()));
+        if let Some(Kept { time, arrival, value }) = &self.kept {
+            saved::put_rank(out, *time, *arrival);
+            saved::put_raw(out, value);
+        }
+    }
+
+    fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let kept = saved::optional(bytes, |bytes| {
+            let (time, arrival) = saved::rank(bytes)?;
+            Ok(Kept { time, arrival, value: saved::raw(bytes)? })
+        })?;
+        Ok(Edge { kept })
+    }
 }
 
 /// The first and the last number.
@@ -103,6 +120,16 @@ struct End {
 impl End {
     fn rank(&self) -> (Timestamp, u64) {
         (self.time, self.arrival)
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        saved::put_rank(out, self.time, self.arrival);
+        saved::put_number(out, &self.number);
+    }
+
+    fn restore(bytes: &mut Reader<'_>) -> Result<End, Damaged> {
+        let (time, arrival) = saved::rank(bytes)?;
+        Ok(End { time, arrival, number: saved::number(bytes)? })
     }
 }
 
@@ -190,5 +217,22 @@ impl Accumulate for Course {
                 }
             }
         }
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.0.is_some()));
+        if let Some(Ends { first, last, pointed }) = self.0.as_deref() {
+            out.push(u8::from(*pointed));
+            first.save(out);
+            last.save(out);
+        }
+    }
+
+    fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let ends = saved::optional(bytes, |bytes| {
+            let pointed = bytes.flag()?;
+            Ok(Box::new(Ends { first: End::restore(bytes)?, last: End::restore(bytes)?, pointed }))
+        })?;
+        Ok(Course(ends))
     }
 }

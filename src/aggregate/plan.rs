@@ -1,6 +1,7 @@
 //! From `-a` to accumulators: which are needed, and which output column asks which of them.
 
 use super::{Accumulator, Argument, FAMILIES, Listed, Operand, Parameter, Sample, Value, functions};
+use crate::codec::{Damaged, Reader};
 use crate::event::EventBatch;
 use crate::event::projection::{Field, ValueField};
 
@@ -155,6 +156,24 @@ impl AggregatePlan {
         rows.extend(self.slots.iter().map(|slot| (FAMILIES[slot.family].new)(&slot.argument)));
     }
 
+    /// Appends a row of accumulators that were saved one after the other.
+    ///
+    /// # Errors
+    /// Nobody can have saved them; nothing is appended then.
+    pub fn restore_row(&self, bytes: &mut Reader<'_>, rows: &mut Vec<Accumulator>) -> Result<(), Damaged> {
+        let before = rows.len();
+        for slot in &self.slots {
+            match (FAMILIES[slot.family].restore)(&slot.argument, bytes) {
+                Ok(accumulator) => rows.push(accumulator),
+                Err(damaged) => {
+                    rows.truncate(before);
+                    return Err(damaged);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Adds one event to a row.
     #[inline]
     pub fn add(&self, row: &mut [Accumulator], batch: &EventBatch, index: usize, arrival: u64) {
@@ -173,6 +192,12 @@ impl AggregatePlan {
     pub fn value<'a>(&self, column: &Column, row: &'a [Accumulator]) -> Value<'a> {
         row[column.slot].result(column.function, &column.argument)
     }
+}
+
+/// Appends what the accumulators of a row keep.
+#[inline]
+pub fn save_row(row: &[Accumulator], out: &mut Vec<u8>) {
+    row.iter().for_each(|accumulator| accumulator.save(out));
 }
 
 /// Merges a row into another, the earlier piece.

@@ -12,7 +12,8 @@
 //! bound, puts its middle within 0.4976 % of all its numbers.
 
 use super::argument::Fraction;
-use super::{Accumulate, Function, Operand, Parameter, Sample, Value};
+use super::{Accumulate, Argument, Function, Operand, Parameter, Sample, Value, saved};
+use crate::codec::{Damaged, Reader, put, put_float, put_signed};
 use crate::event::number::{Number, pow10, ratio, ratio_big};
 use num_bigint::BigInt;
 
@@ -49,6 +50,12 @@ impl Default for Quantiles {
 const PARTS: i32 = 100;
 /// The exponent of the smallest `f64` is -1074.
 const EXPONENT_BIAS: i32 = 1074;
+
+/// The largest place of a bucket.
+const MOST_PLACE: i32 = (1023 + EXPONENT_BIAS + 1) * PARTS;
+
+/// What a saved sketch begins with; numbers begin with their count.
+const SKETCH: u64 = MOST_EXACT as u64 + 1;
 
 /// The place of a number's bucket: in order of the numbers, 0 for 0.
 fn place(value: f64) -> i32 {
@@ -130,6 +137,43 @@ impl Sketch {
                 (None, None) => break,
             });
         }
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        put_float(out, self.min);
+        put_float(out, self.max);
+        put(out, self.buckets.len() as u64);
+        let mut before = 0;
+        for (place, count) in &self.buckets {
+            put_signed(out, i64::from(place - before));
+            put(out, *count);
+            before = *place;
+        }
+    }
+
+    fn restore(bytes: &mut Reader<'_>) -> Result<Sketch, Damaged> {
+        let (min, max) = (bytes.finite()?, bytes.finite()?);
+        if min > max {
+            return Err(Damaged("the smallest number is larger than the largest"));
+        }
+        let length = bytes.length()?;
+        let mut sketch = Sketch { buckets: Vec::with_capacity(length.min(MOST_PLACE as usize)), count: 0, min, max };
+        let mut before = 0;
+        for index in 0..length {
+            let step = bytes.signed()?;
+            let place = i64::from(before).saturating_add(step);
+            let count = bytes.count()?;
+            sketch.count = sketch.count.saturating_add(count);
+            if (index > 0 && step <= 0) || place.abs() > i64::from(MOST_PLACE) || count == 0 {
+                return Err(Damaged("the buckets of a sketch are not in order"));
+            }
+            before = place as i32;
+            sketch.buckets.push((before, count));
+        }
+        if sketch.count == 0 || sketch.count > u64::MAX / 8 {
+            return Err(Damaged("a sketch has an impossible count"));
+        }
+        Ok(sketch)
     }
 
     /// The order statistic of a rank, counted from 0.
@@ -256,6 +300,30 @@ impl Accumulate for Quantiles {
                 others.iter().for_each(|number| sketch.add(number.to_f64()));
             }
             (_, Quantiles::Sketch(other)) => self.make_sketch().merge(other),
+        }
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        match self {
+            Quantiles::Numbers(numbers) => {
+                put(out, numbers.len() as u64);
+                numbers.iter().for_each(|number| saved::put_number(out, number));
+            }
+            Quantiles::Sketch(sketch) => {
+                put(out, SKETCH);
+                sketch.save(out);
+            }
+        }
+    }
+
+    fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        match bytes.number()? {
+            SKETCH => Ok(Quantiles::Sketch(Box::new(Sketch::restore(bytes)?))),
+            length if length <= MOST_EXACT as u64 => {
+                let numbers: Result<_, _> = (0..length).map(|_| saved::number(bytes)).collect();
+                Ok(Quantiles::Numbers(numbers?))
+            }
+            _ => Err(Damaged("there are too many numbers")),
         }
     }
 }

@@ -6,6 +6,8 @@
 //! (A. Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", 1974).
 
 use super::Value;
+use super::saved::{self, MOST_SCALE};
+use crate::codec::{Damaged, Reader, put, put_float, put_wide};
 use crate::event::number::{Number, pow10, ratio_big, ratio_of};
 use num_bigint::BigInt;
 
@@ -51,6 +53,48 @@ impl Compensated {
 }
 
 impl Sum {
+    /// Appends what is kept.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        let floats = self.rare.as_ref().and_then(|rare| rare.floats);
+        out.push(u8::from(self.pointed) | u8::from(self.rare.is_some()) << 1 | u8::from(floats.is_some()) << 2);
+        out.push(self.scale);
+        put(out, self.count);
+        put_wide(out, self.mantissa);
+        if let Some(rare) = &self.rare {
+            out.push(rare.overflow_scale);
+            saved::put_big(out, &rare.overflow);
+        }
+        if let Some(Compensated { sum, error }) = floats {
+            put_float(out, sum);
+            put_float(out, error);
+        }
+    }
+
+    /// What was saved.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn restore(bytes: &mut Reader<'_>) -> Result<Sum, Damaged> {
+        let flags = bytes.byte()?;
+        let scale = saved::scale(bytes, MOST_SCALE)?;
+        let (count, mantissa) = (bytes.count()?, bytes.wide()?);
+        let rare = match flags >> 1 {
+            0 => None,
+            1 | 3 => {
+                let overflow_scale = saved::scale(bytes, MOST_SCALE)?;
+                let overflow = saved::big(bytes)?;
+                // Sums of floats may have left their range.
+                let floats = match flags >> 2 {
+                    0 => None,
+                    _ => Some(Compensated { sum: bytes.float()?, error: bytes.float()? }),
+                };
+                Some(Box::new(Rare { overflow, overflow_scale, floats }))
+            }
+            _ => return Err(Damaged("a sum is of no known kind")),
+        };
+        Ok(Sum { mantissa, rare, count, scale, pointed: flags & 1 == 1 })
+    }
+
     /// The sum of so many exact numbers.
     pub fn of(mantissa: i128, scale: u8, count: u64, pointed: bool) -> Sum {
         Sum { mantissa, rare: None, count, scale, pointed }

@@ -1,7 +1,8 @@
 //! `min_text` and `max_text`: extremes in the order of UTF-8 bytes. A string counts unescaped,
 //! anything else as it was written.
 
-use super::{Accumulate, Function, Operand, Parameter, Raw, Sample, Value};
+use super::{Accumulate, Argument, Function, Operand, Parameter, Raw, Sample, Value, saved};
+use crate::codec::{Damaged, Reader, put_bytes};
 use std::cmp::Ordering;
 
 /// The first and the last text.
@@ -61,6 +62,19 @@ impl Accumulate for TextExtent {
         if let Some(Bounds { min, max }) = &other.0 {
             self.include(min, max);
         }
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.0.is_some()));
+        if let Some(Bounds { min, max }) = &self.0 {
+            put_bytes(out, min);
+            put_bytes(out, max);
+        }
+    }
+
+    fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let bounds = |bytes: &mut Reader<'_>| Ok(Bounds { min: bytes.bytes()?.into(), max: bytes.bytes()?.into() });
+        Ok(TextExtent(saved::optional(bytes, bounds)?))
     }
 }
 

@@ -1,7 +1,8 @@
 //! `mode` and `top`: the values that come most often. Values are equal as keys are (N6); of as
 //! frequent ones the smaller comes first. Of the spellings of a value (`1`, `1.0`) the shortest is shown.
 
-use super::{Accumulate, Function, Operand, OwnedRaw, Parameter, Raw, Sample, Value};
+use super::{Accumulate, Argument, Function, Operand, OwnedRaw, Parameter, Raw, Sample, Value, saved};
+use crate::codec::{Damaged, Reader, put, put_bytes};
 use hashbrown::HashMap;
 use std::cmp::Reverse;
 
@@ -85,6 +86,31 @@ impl Accumulate for Tallies {
             Some(_) => {
                 others.iter().for_each(|(identity, tally)| self.note(identity, tally.spelling.raw(), tally.count));
             }
+        }
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        put(out, self.0.as_ref().map_or(0, |tallies| tallies.len() as u64));
+        for (identity, Tally { count, spelling }) in self.0.iter().flat_map(|tallies| tallies.iter()) {
+            put_bytes(out, identity);
+            put(out, *count);
+            saved::put_raw(out, spelling);
+        }
+    }
+
+    fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let length = bytes.length()?;
+        if length == 0 {
+            return Ok(Tallies(None));
+        }
+        let mut tally = || {
+            let identity = bytes.bytes()?.into();
+            Ok((identity, Tally { count: bytes.count()?, spelling: saved::raw(bytes)? }))
+        };
+        let tallies: Result<ByIdentity, Damaged> = (0..length).map(|_| tally()).collect();
+        match tallies? {
+            tallies if tallies.len() == length => Ok(Tallies(Some(Box::new(tallies)))),
+            _ => Err(Damaged("a value is there twice")),
         }
     }
 }

@@ -6,7 +6,8 @@ use super::pane::{Events, Pane, Timing};
 use super::running::Updates;
 use super::{Context, Event};
 use crate::aggregate::Accumulator;
-use crate::aggregate::plan::{AggregatePlan, merge_rows};
+use crate::aggregate::plan::{AggregatePlan, merge_rows, save_row};
+use crate::codec::{Damaged, Reader, put};
 use crate::window::Window;
 
 /// The accumulators of a key and window, and what its panes have said.
@@ -60,6 +61,56 @@ impl Cell {
         let row = plan.width() * size_of::<Accumulator>();
         let said = if updates == Updates::Accumulating { 0 } else { size_of::<Said>() + row };
         size_of::<Cell>() + row + said
+    }
+
+    /// Appends what it holds.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        let Cell { row, said, since, revision } = self;
+        put(out, *since);
+        put(out, u64::from(*revision));
+        save_row(row, out);
+        match said.as_deref() {
+            None => {}
+            Some(Said::News(news)) => save_row(news, out),
+            Some(Said::Rows { printed, left }) => {
+                out.push(u8::from(printed.is_some()));
+                printed.iter().for_each(|row| save_row(row, out));
+                put(out, left.len() as u64);
+                for Left { window, revision, row } in left {
+                    window.save(out);
+                    put(out, u64::from(*revision));
+                    save_row(row, out);
+                }
+            }
+        }
+    }
+
+    /// What was saved with the same plan and updates.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn restore(bytes: &mut Reader<'_>, plan: &AggregatePlan, updates: Updates) -> Result<Cell, Damaged> {
+        let row = |bytes: &mut Reader<'_>| {
+            let mut row = Vec::with_capacity(plan.width());
+            plan.restore_row(bytes, &mut row)?;
+            Ok(row)
+        };
+        let (since, revision) = (bytes.count()?, bytes.revision()?);
+        let cell = row(bytes)?;
+        let said = match updates {
+            Updates::Accumulating => None,
+            Updates::Discarding => Some(Said::News(row(bytes)?)),
+            Updates::Retracting => {
+                let printed = if bytes.flag()? { Some(row(bytes)?) } else { None };
+                let mut left = Vec::new();
+                for _ in 0..bytes.length()? {
+                    let window = Window::restore(bytes)?;
+                    left.push(Left { window, revision: bytes.revision()?, row: row(bytes)? });
+                }
+                Some(Said::Rows { printed, left })
+            }
+        };
+        Ok(Cell { row: cell, said: said.map(Box::new), since, revision })
     }
 
     /// One event more.

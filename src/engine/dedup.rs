@@ -4,6 +4,9 @@
 //! a duplicate of it; then the watermark makes it forgotten. Ids lie in generations by the watermark that ends
 //! them, so that forgetting many is dropping one.
 
+use super::snapshot::{Group, Sink};
+use crate::codec::{Damaged, Reader, put, put_bytes, put_signed};
+use crate::event::column;
 use crate::metrics::StateSize;
 use crate::time::{Span, Timestamp};
 use hashbrown::HashTable;
@@ -39,6 +42,10 @@ pub struct Dedup {
     shift: Option<u32>,
     /// Answers of the windows that were asked for last.
     expiries: [Option<Stretch>; 2],
+    /// Groups of generations that have been dropped.
+    gone: Vec<u64>,
+    /// Pieces that are being restored: their groups, the first number in each, and its ids.
+    restored: Vec<(u64, u64, Generation)>,
 }
 
 /// Where an id lies.
@@ -53,6 +60,9 @@ struct Place {
 struct Generation {
     seen: Vec<Seen>,
     bytes: Vec<u8>,
+    /// How many have been saved, and in which group; 0 before the first save.
+    saved: usize,
+    group: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +83,9 @@ struct Stretch {
     expiry: Timestamp,
 }
 
+/// Ids that make a piece.
+const PIECE: usize = 1024;
+
 /// Generations that ids of one length of life fall into, as a power of two.
 const GENERATIONS: u32 = 6;
 
@@ -89,6 +102,8 @@ impl Dedup {
             by_expiry: BTreeMap::new(),
             shift: None,
             expiries: [None; 2],
+            gone: Vec::new(),
+            restored: Vec::new(),
         }
     }
 
@@ -139,11 +154,9 @@ impl Dedup {
         }
         let hash = if self.within.is_some() { mixed(id.hash, self.cell(id.time)) } else { id.hash };
         let generation = self.generation(id.time, expiry);
-        let Generation { seen, bytes } = &mut self.generations[generation as usize];
-        bytes.extend_from_slice(id.bytes);
-        seen.push(Seen { hash, time: id.time, expiry, end: bytes.len() });
+        self.generations[generation as usize].push(hash, id, expiry);
         size.grow(SEEN_BYTES + id.bytes.len());
-        let place = Place { generation, at: seen.len() as u32 - 1 };
+        let place = Place { generation, at: self.generations[generation as usize].seen.len() as u32 - 1 };
         let generations = &self.generations;
         let hash_of = |place: &Place| generations[place.generation as usize].seen[place.at as usize].hash;
         self.index.insert_unique(hash, place, hash_of);
@@ -193,7 +206,8 @@ impl Dedup {
             && *entry.key() < watermark.0 >> shift
         {
             let generation = entry.remove();
-            let Generation { seen, bytes } = std::mem::take(&mut self.generations[generation as usize]);
+            let Generation { seen, bytes, group, .. } = std::mem::take(&mut self.generations[generation as usize]);
+            self.gone.extend((group > 0).then_some(group));
             size.shrink(seen.len() * SEEN_BYTES + bytes.len());
             for (at, seen) in (0..).zip(&seen) {
                 if let Ok(found) =
@@ -207,7 +221,119 @@ impl Dedup {
     }
 }
 
+/// As pieces: a group for each generation, to which those that came since the last save are added.
+impl Dedup {
+    /// Hands out what has changed since the last save.
+    pub(super) fn save(&mut self, sink: &mut Sink<'_>) {
+        for group in self.gone.drain(..) {
+            sink.remove_group(group);
+        }
+        for generation in self.by_expiry.values() {
+            let generation = &mut self.generations[*generation as usize];
+            while generation.saved < generation.seen.len() {
+                let piece = generation.saved..generation.seen.len().min(generation.saved + PIECE);
+                generation.saved = piece.end;
+                let group = sink.group(&mut generation.group);
+                sink.put(group, piece.start as u64, |out| {
+                    for at in piece {
+                        let Seen { time, expiry, hash: _, end: _ } = generation.seen[at];
+                        put_bytes(out, generation.bytes_of(at));
+                        put_signed(out, time.0);
+                        put_signed(out, expiry.0);
+                    }
+                });
+            }
+        }
+    }
+
+    /// Appends what is saved each time.
+    pub(super) fn save_head(&self, out: &mut Vec<u8>) {
+        put(out, self.shift.map_or(0, |shift| u64::from(shift) + 1));
+    }
+
+    /// # Errors
+    /// It is damaged.
+    pub(super) fn restore_head(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        self.shift = match bytes.number()? {
+            0 => None,
+            shift @ 1..=63 => Some(shift as u32 - 1),
+            _ => return Err(Damaged("generations are of impossible length")),
+        };
+        Ok(())
+    }
+
+    /// Takes a piece. They come in any order.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub(super) fn piece(&mut self, group: Group, first: u64, mut bytes: Reader<'_>) -> Result<(), Damaged> {
+        if group.is_fixed || bytes.left() == 0 {
+            return Err(Damaged("a piece is of no known kind"));
+        }
+        let mut generation = Generation::default();
+        while bytes.left() > 0 {
+            let id = bytes.bytes()?;
+            let (time, expiry) = (Timestamp(bytes.signed()?), Timestamp(bytes.signed()?));
+            let hash = column::hash(id);
+            let hash = if self.within.is_some() { mixed(hash, self.cell(time)) } else { hash };
+            generation.push(hash, &Id { bytes: id, hash, time }, expiry);
+        }
+        self.restored.push((group.number, first, generation));
+        Ok(())
+    }
+
+    /// All pieces have come.
+    ///
+    /// # Errors
+    /// They do not go together.
+    pub(super) fn assemble(&mut self, size: &mut StateSize) -> Result<(), Damaged> {
+        let mut pieces = std::mem::take(&mut self.restored);
+        pieces.sort_unstable_by_key(|(group, first, _)| (*group, *first));
+        let mut whole: Vec<Generation> = Vec::new();
+        for (group, first, piece) in pieces {
+            if whole.last().is_none_or(|last| last.group != group) {
+                whole.push(Generation { group, ..Generation::default() });
+            }
+            let Some(last) = whole.last_mut() else { continue };
+            if first != last.seen.len() as u64 {
+                return Err(Damaged("ids are missing"));
+            }
+            for (at, seen) in piece.seen.iter().enumerate() {
+                last.push(seen.hash, &Id { bytes: piece.bytes_of(at), hash: seen.hash, time: seen.time }, seen.expiry);
+            }
+        }
+        whole.into_iter().try_for_each(|generation| self.restore(generation, size))
+    }
+
+    fn restore(&mut self, mut whole: Generation, size: &mut StateSize) -> Result<(), Damaged> {
+        whole.saved = whole.seen.len();
+        size.grow(whole.seen.len() * SEEN_BYTES + whole.bytes.len());
+        let shift = self.shift.ok_or(Damaged("there are ids where there were none"))?;
+        let mut expiries = whole.seen.iter().map(|seen| seen.expiry.0 >> shift);
+        let Some(expiry) = expiries.next().filter(|first| expiries.all(|expiry| expiry == *first)) else {
+            return Err(Damaged("ids of one generation do not end together"));
+        };
+        let (generation, count) = (self.generations.len() as u32, whole.seen.len() as u32);
+        self.generations.push(whole);
+        if self.by_expiry.insert(expiry, generation).is_some() {
+            return Err(Damaged("a generation is there twice"));
+        }
+        let generations = &self.generations;
+        let hash_of = |place: &Place| generations[place.generation as usize].seen[place.at as usize].hash;
+        for at in 0..count {
+            let place = Place { generation, at };
+            self.index.insert_unique(hash_of(&place), place, hash_of);
+        }
+        Ok(())
+    }
+}
+
 impl Generation {
+    fn push(&mut self, hash: u64, id: &Id<'_>, expiry: Timestamp) {
+        self.bytes.extend_from_slice(id.bytes);
+        self.seen.push(Seen { hash, time: id.time, expiry, end: self.bytes.len() });
+    }
+
     #[inline]
     fn bytes_of(&self, at: usize) -> &[u8] {
         let start = if at == 0 { 0 } else { self.seen[at - 1].end };

@@ -46,20 +46,20 @@ impl Cursor {
 /// The windows and what stands before them.
 #[derive(Debug)]
 pub struct General {
-    lanes: Lanes,
-    guard: GuardConfig,
+    pub(super) lanes: Lanes,
+    pub(super) guard: GuardConfig,
     /// By source of the guard: an input or a partition.
-    guards: Vec<Guard>,
-    rule: SourceRule,
-    sources: Sources,
+    pub(super) guards: Vec<Guard>,
+    pub(super) rule: SourceRule,
+    pub(super) sources: Sources,
     /// Whether only punctuation moves the watermark.
-    is_punctuated: bool,
-    flushes_when_idle: bool,
+    pub(super) is_punctuated: bool,
+    pub(super) flushes_when_idle: bool,
     /// Lines of each input before the batch at hand.
-    lines: Vec<u64>,
+    pub(super) lines: Vec<u64>,
     /// The watermark while there is input.
-    watermark: Option<Timestamp>,
-    dedup: Option<Dedup>,
+    pub(super) watermark: Option<Timestamp>,
+    pub(super) dedup: Option<Dedup>,
 }
 
 impl General {

@@ -1,5 +1,6 @@
 //! Guards against times that are too far ahead (T11): `--max-jump` and `--max-future`.
 
+use crate::codec::{Damaged, Reader, put, put_signed};
 use crate::event::Reason;
 use crate::time::format::TimeStyle;
 use crate::time::zone::Zone;
@@ -34,6 +35,28 @@ pub struct Guard {
 }
 
 impl Guard {
+    /// Appends what is known.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        let Guard { newest, refused } = *self;
+        out.push(u8::from(newest.is_some()) | u8::from(refused.is_some()) << 1);
+        newest.iter().for_each(|time| put_signed(out, time.0));
+        if let Some((time, count)) = refused {
+            put_signed(out, time.0);
+            put(out, u64::from(count));
+        }
+    }
+
+    /// What was saved.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn restore(bytes: &mut Reader<'_>) -> Result<Guard, Damaged> {
+        let flags = bytes.byte()?;
+        let newest = if flags & 1 != 0 { Some(Timestamp(bytes.signed()?)) } else { None };
+        let refused = if flags & 2 != 0 { Some((Timestamp(bytes.signed()?), bytes.revision()?)) } else { None };
+        if flags > 3 { Err(Damaged("a guard is of no known kind")) } else { Ok(Guard { newest, refused }) }
+    }
+
     /// Judges an event against the wall clock and then against its source.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! Keys as small integers: each key that has state anywhere is kept once, counted by its uses, and
 //! forgotten with the last of them.
 
-use crate::event::column::{HEAD, KeyColumn, head};
+use crate::codec::Damaged;
+use crate::event::column::{self, HEAD, KeyColumn, head};
+use crate::event::key;
 use crate::metrics::StateSize;
 use hashbrown::HashTable;
 
@@ -87,6 +89,19 @@ impl Keys {
             return id;
         }
         self.intern_anew(key, hash)
+    }
+
+    /// The id of a key that is restored, which is held.
+    ///
+    /// # Errors
+    /// It is no key.
+    pub fn restore(&mut self, key: &[u8]) -> Result<KeyId, Damaged> {
+        if !key::is_whole(key) || key.len() > u32::MAX as usize {
+            return Err(Damaged("a key is none"));
+        }
+        let id = self.intern_anew(key, column::hash(key));
+        self.hold(id);
+        Ok(id)
     }
 
     fn intern_anew(&mut self, key: &[u8], hash: u64) -> KeyId {

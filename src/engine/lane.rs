@@ -20,10 +20,10 @@ use crate::window::spec::WindowSpec;
 /// The state of one `-w`.
 #[derive(Debug)]
 pub struct Lane {
-    windows: Windows,
-    keys: Keys,
+    pub(super) windows: Windows,
+    pub(super) keys: Keys,
     /// Where the watermark stands at least since everything open was flushed (T5).
-    floor: Timestamp,
+    pub(super) floor: Timestamp,
     /// Of these only what is counted per window is used.
     pub counters: Counters,
 }
@@ -69,7 +69,8 @@ impl Windows {
         }
     }
 
-    fn store_mut(&mut self) -> &mut dyn WindowStore {
+    /// Whatever they are, to be changed.
+    pub(super) fn store_mut(&mut self) -> &mut dyn WindowStore {
         match self {
             Windows::Slices(store) => store,
             Windows::Sessions(store) => store,
@@ -100,7 +101,7 @@ impl Lane {
         })
     }
 
-    fn with<T>(
+    pub(super) fn with<T>(
         &mut self,
         shared: Shared<'_>,
         spec: usize,
@@ -117,7 +118,7 @@ impl Lane {
 /// The windows of all `-w`, in their order.
 #[derive(Debug)]
 pub struct Lanes {
-    lanes: Vec<Lane>,
+    pub(super) lanes: Vec<Lane>,
     /// Panes that wait to be put in order.
     held: Held,
     bound: Option<Bound>,

@@ -1,6 +1,7 @@
 //! The engine: one event at a time, in order (T2). It does no I/O and looks at no clock: the same
 //! inputs give the same panes.
 
+mod behind;
 pub mod bound;
 mod cell;
 mod config;
@@ -16,6 +17,7 @@ pub mod runaway;
 pub mod running;
 mod session;
 mod slices;
+pub mod snapshot;
 pub mod sources;
 mod table;
 mod timeline;
@@ -41,6 +43,7 @@ use runaway::Runaway;
 use running::Running;
 use session::SessionStore;
 use slices::SliceStore;
+use snapshot::{Groups, Kept};
 use std::ops::{ControlFlow, Range};
 use trigger::{Trigger, Verdict};
 
@@ -105,7 +108,7 @@ struct Context<'a> {
 }
 
 /// The windows of one kind and their state.
-trait WindowStore {
+trait WindowStore: Kept {
     /// Judges an event against the watermark before it, adds it, prints late updates. `None`, and
     /// nothing done, if a bound of its window is beyond the range of time (T1).
     fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Option<Placement>;
@@ -161,6 +164,8 @@ trait WindowStore {
 pub struct Engine {
     windows: Machine,
     progress: Progress,
+    /// Of the pieces that it is saved in.
+    groups: Groups,
 }
 
 /// How events are taken.
@@ -194,6 +199,7 @@ impl Engine {
     /// An engine that has seen nothing.
     pub fn new(config: EngineConfig) -> Engine {
         let is_plain = config.is_plain();
+        let groups = Groups::new(config.windows.len());
         let windows = match config.windows.as_slice() {
             [WindowSpec::Sliced(assigner)] if is_plain => Machine::Slices(SliceStore::new(assigner.clone())),
             [WindowSpec::Sessions(assigner)] if is_plain => {
@@ -214,12 +220,12 @@ impl Engine {
             source: 0,
             lines: 0,
         };
-        Engine { windows, progress }
+        Engine { windows, progress, groups }
     }
 
     /// Takes one input. Breaks when a limit stops the run; the engine is to be left alone then.
     pub fn step(&mut self, input: Input<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
-        let Engine { windows, progress } = self;
+        let Engine { windows, progress, .. } = self;
         let general = match windows {
             Machine::Slices(store) => return progress.plain(store, input, emit),
             Machine::Sessions(store) => return progress.plain(store, input, emit),

@@ -5,7 +5,7 @@
 use super::cell::Cell;
 use super::keys::KeyId;
 use super::pane::Timing;
-use super::table::IdMap;
+use super::snapshot::{Rows, WindowChanges};
 use super::{Context, Event, Placement, WindowStore};
 use crate::time::Timestamp;
 use crate::window::every::Every;
@@ -68,15 +68,16 @@ impl Running {
 /// The windows and their cells.
 #[derive(Debug)]
 pub struct RunningStore {
-    assigner: Sliced,
-    running: Running,
-    windows: BTreeMap<WindowId, IdMap<Cell>>,
+    pub(super) assigner: Sliced,
+    pub(super) running: Running,
+    pub(super) windows: BTreeMap<WindowId, Rows<Cell>>,
     /// The first window that has not fired.
     unfired: WindowId,
     /// The first window that is not gone.
     kept: WindowId,
-    next_moment: Timestamp,
+    pub(super) next_moment: Timestamp,
     next_advance: Timestamp,
+    pub(super) changes: WindowChanges,
 }
 
 impl RunningStore {
@@ -93,16 +94,22 @@ impl RunningStore {
             kept: first,
             next_moment,
             next_advance: Timestamp::MIN,
+            changes: WindowChanges::default(),
         }
     }
 
     fn add_to(&mut self, window: WindowId, id: KeyId, event: &Event<'_>, cx: &mut Context<'_>) {
         let updates = self.running.updates;
-        let cell = self.windows.entry(window).or_default().entry(id).or_insert_with(|| {
+        let cells = self.windows.entry(window).or_insert_with(|| self.changes.rows());
+        let row = cells.row_of(id, || {
             cx.keys.hold(id);
             cx.keys.size.grow(Cell::bytes(cx.plan, updates));
             Cell::new(cx.plan, updates)
         });
+        let (cell, is_first) = cells.change(row);
+        if is_first {
+            self.changes.touch(window);
+        }
         cell.add(event, cx.plan);
         let timing = match window < self.unfired {
             true => Timing::Late,
@@ -117,12 +124,15 @@ impl RunningStore {
         let bounds = self.assigner.window(window);
         let Some(cells) = self.windows.get_mut(&window) else { return };
         let has_row = |cell: &Cell| timing == Timing::OnTime || cell.since > 0;
-        let mut ids: Vec<KeyId> = cells.iter().filter(|(_, cell)| has_row(cell)).map(|(id, _)| *id).collect();
-        ids.sort_unstable_by(|a, b| cx.keys.bytes(*a).cmp(cx.keys.bytes(*b)));
-        for id in ids {
-            if let Some(cell) = cells.get_mut(&id) {
-                cell.print((bounds, None), id, timing, &[], cx);
+        let with_rows = cells.iter().zip(0..).filter(|((_, cell), _)| has_row(cell));
+        let mut rows: Vec<(KeyId, usize)> = with_rows.map(|((id, _), row)| (id, row)).collect();
+        rows.sort_unstable_by(|(a, _), (b, _)| cx.keys.bytes(*a).cmp(cx.keys.bytes(*b)));
+        for (id, row) in rows {
+            let (cell, is_first) = cells.change(row);
+            if is_first {
+                self.changes.touch(window);
             }
+            cell.print((bounds, None), id, timing, &[], cx);
         }
     }
 
@@ -191,7 +201,8 @@ impl WindowStore for RunningStore {
         {
             let cells = entry.remove();
             cx.keys.size.shrink(cells.len() * Cell::bytes(cx.plan, self.running.updates));
-            for id in cells.into_keys() {
+            self.changes.remove(&cells);
+            for (id, _) in cells.iter() {
                 cx.keys.release(id);
             }
         }

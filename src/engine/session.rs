@@ -4,12 +4,14 @@ use super::cell::Cell;
 use super::keys::KeyId;
 use super::pane::Timing;
 use super::running::Running;
+use super::snapshot::SessionChanges;
 use super::table::IdMap;
 use super::timeline::{Neighbours, Timeline};
 use super::trigger::Verdict;
 use super::{Context, Event, Placement, WindowStore};
 use crate::aggregate::Accumulator;
 use crate::aggregate::plan::AggregatePlan;
+use crate::codec::Damaged;
 use crate::time::Timestamp;
 use crate::window::Window;
 use crate::window::session::Sessions;
@@ -20,12 +22,12 @@ use std::collections::BinaryHeap;
 #[derive(Debug)]
 pub struct SessionStore {
     assigner: Sessions,
-    running: Running,
-    next_moment: Timestamp,
-    sessions: Vec<Session>,
+    pub(super) running: Running,
+    pub(super) next_moment: Timestamp,
+    pub(super) sessions: Vec<Session>,
     free: Vec<u32>,
     /// The sessions of each key.
-    by_key: IdMap<Timeline>,
+    pub(super) by_key: IdMap<Timeline>,
     /// When to look at a session next. A session that has grown is found here too early, never
     /// too late, and is put back: growing costs nothing.
     alarms: BinaryHeap<Reverse<Alarm>>,
@@ -33,23 +35,31 @@ pub struct SessionStore {
     serial: u64,
     /// Sessions that are due, the next one last.
     firing: Vec<u32>,
+    pub(super) changes: SessionChanges,
 }
 
+/// A session of a key.
 #[derive(Debug)]
-struct Session {
-    window: Window,
-    key: KeyId,
-    cell: Cell,
+pub struct Session {
+    /// Its bounds so far.
+    pub window: Window,
+    /// Its key, held.
+    pub key: KeyId,
+    /// What it holds.
+    pub cell: Cell,
     /// Whether it has printed on time or late under these bounds.
-    has_fired: bool,
+    pub has_fired: bool,
     /// Printed bounds that it has left behind and not yet listed.
-    replaces: Vec<Window>,
+    pub replaces: Vec<Window>,
     /// The alarm that counts; older ones of this place are void.
-    alarm: Option<Alarm>,
+    pub(super) alarm: Option<Alarm>,
+    /// The piece that it is saved in; 0 before the first save.
+    pub piece: u64,
 }
 
+/// When to look at a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Alarm {
+pub(super) struct Alarm {
     at: Timestamp,
     session: u32,
     /// Tells alarms of one place apart, as places are used again.
@@ -167,6 +177,7 @@ impl SessionStore {
             alarms: BinaryHeap::new(),
             serial: 0,
             firing: Vec::new(),
+            changes: SessionChanges::default(),
         }
     }
 
@@ -184,6 +195,7 @@ impl SessionStore {
             Some((first, others)) => self.join(*first, others, merged, cx),
         };
         self.sessions[index as usize].cell.add(event, cx.plan);
+        self.changes.mark(index);
         match verdict {
             Verdict::Late => self.print(index, Timing::Late, cx),
             Verdict::Open if self.running.is_enough(self.sessions[index as usize].cell.since) => {
@@ -197,7 +209,14 @@ impl SessionStore {
 
     fn open(&mut self, window: Window, key: KeyId, cx: &mut Context<'_>) -> u32 {
         let cell = Cell::new(cx.plan, self.running.updates);
-        let session = Session { window, key, cell, has_fired: false, replaces: Vec::new(), alarm: None };
+        let session = Session { window, key, cell, has_fired: false, replaces: Vec::new(), alarm: None, piece: 0 };
+        cx.keys.hold(key);
+        self.insert(session, cx)
+    }
+
+    /// Adds a session, which holds its key.
+    fn insert(&mut self, session: Session, cx: &mut Context<'_>) -> u32 {
+        let Session { window, key, .. } = session;
         let index = match self.free.pop() {
             Some(index) => {
                 self.sessions[index as usize] = session;
@@ -208,7 +227,6 @@ impl SessionStore {
                 self.sessions.len() as u32 - 1
             }
         };
-        cx.keys.hold(key);
         cx.keys.size.grow(session_bytes(cx.plan));
         self.by_key.entry(key).or_default().insert(window.start, index);
         index
@@ -284,6 +302,22 @@ impl SessionStore {
         session.cell.print((window, None), key, timing, replaces, cx);
         session.has_fired |= timing != Timing::Early;
         session.replaces.clear();
+        self.changes.mark(index);
+    }
+
+    /// Adds a session that is restored, whose key is held.
+    ///
+    /// # Errors
+    /// It overlaps or touches another of its key.
+    pub(super) fn restore(&mut self, session: Session, cx: &mut Context<'_>) -> Result<(), Damaged> {
+        let Session { window, key, .. } = session;
+        let bounds = |index: u32| self.sessions[index as usize].window;
+        if self.by_key.get(&key).is_some_and(|sessions| !sessions.touched(window, bounds).is_empty()) {
+            return Err(Damaged("sessions of a key touch"));
+        }
+        let index = self.insert(session, cx);
+        self.set_alarm(index, cx);
+        Ok(())
     }
 
     fn purge(&mut self, index: u32, cx: &mut Context<'_>) {
@@ -299,6 +333,7 @@ impl SessionStore {
 
     fn forget(&mut self, index: u32, cx: &mut Context<'_>) {
         let session = &mut self.sessions[index as usize];
+        self.changes.remove(index, session.piece);
         session.alarm = None;
         session.cell = Cell::default();
         cx.keys.size.shrink(session_bytes(cx.plan));

@@ -1,7 +1,9 @@
 //! Tumbling and sliding windows: an event goes into one slice, a window is read off its slices.
 
+use super::behind::{Behind, OnTime};
 use super::keys::KeyId;
 use super::pane::{Pane, Timing};
+use super::snapshot::SliceChanges;
 use super::table::IdMap;
 use super::tree::SliceTree;
 use super::{Context, Event, Placement, WindowStore};
@@ -16,19 +18,20 @@ use std::ops::Range;
 /// The windows of a [`Sliced`] assigner and their state.
 #[derive(Debug)]
 pub struct SliceStore {
-    assigner: Sliced,
-    tree: SliceTree,
+    pub(super) assigner: Sliced,
+    pub(super) tree: SliceTree,
     /// Slices where events fell of late, the last one first: most events fall where others just did.
     recent: Vec<Place>,
     /// The first window that has not fired.
-    unfired: WindowId,
+    pub(super) unfired: WindowId,
     /// The first window that is not gone.
-    kept: WindowId,
-    /// Per window that has fired and is kept, how many panes each key has had. Empty without lateness.
-    revisions: BTreeMap<WindowId, IdMap<u32>>,
+    pub(super) kept: WindowId,
+    /// Per window that has fired and is kept, how many panes each key has had that has had late ones.
+    pub(super) revisions: BTreeMap<WindowId, IdMap<u32>>,
     /// The watermark at which the next window fires or goes.
     next_advance: Timestamp,
     scratch: Scratch,
+    pub(super) changes: SliceChanges,
 }
 
 /// A slice and the windows it belongs to.
@@ -96,7 +99,8 @@ impl WindowStore for SliceStore {
         let horizons = cx.trigger.horizons(cx.watermark);
         self.unfired = self.unfired.max(self.assigner.first_ending_after(horizons.fired));
         self.kept = self.kept.max(self.assigner.first_ending_after(horizons.gone));
-        self.tree.purge_before(self.assigner.slices(self.kept).start, cx.plan, cx.keys);
+        let first = self.assigner.slices(self.kept).start;
+        self.tree.purge_before(first, cx.plan, cx.keys, &mut self.changes.gone);
         while let Some(entry) = self.revisions.first_entry()
             && *entry.key() < self.kept
         {
@@ -157,6 +161,7 @@ impl SliceStore {
             revisions: BTreeMap::new(),
             next_advance: Timestamp::MIN,
             scratch: Scratch::default(),
+            changes: SliceChanges::default(),
         }
     }
 
@@ -183,12 +188,16 @@ impl SliceStore {
     }
 
     #[inline]
-    fn add_to_slice(&mut self, event: &Event<'_>, slice: SliceId, cx: &mut Context<'_>) -> KeyId {
+    fn add_to_slice(&mut self, event: &Event<'_>, slice: SliceId, cx: &mut Context<'_>) -> (KeyId, usize) {
         let (key, hash) = event.key();
         let id = cx.keys.intern(key, hash, event.guess);
-        let row = self.tree.slice_mut(slice.0).row_in_slice(slice.0, id, cx.plan, cx.keys);
-        event.add_to(row, cx.plan);
-        id
+        let table = self.tree.slice_mut(slice.0);
+        let row = table.place_in_slice(slice.0, id, cx.plan, cx.keys);
+        event.add_to(table.row_mut(row, cx.plan), cx.plan);
+        if table.mark(row) {
+            self.changes.touch(slice, event.time);
+        }
+        (id, row)
     }
 
     /// Adds an event to a slice of which a window has fired: the windows that are gone refuse it,
@@ -207,15 +216,43 @@ impl SliceStore {
         }
         let refused = (live.start.0 - windows.start.0) as u64;
         cx.counters.late_refused = cx.counters.late_refused.saturating_add(refused);
-        let id = self.add_to_slice(event, slice, cx);
+        let rows = self.tree.slice(slice.0).map_or(0, |table| table.ids.len());
+        let (id, row) = self.add_to_slice(event, slice, cx);
         self.tree.refresh_above(slice.0, id, cx.plan, cx.keys);
-        for window in live.start.0..live.end.min(self.unfired).0 {
-            self.print_late(WindowId(window), id, cx);
+        let fired = live.start..live.end.min(self.unfired);
+        if !fired.is_empty() {
+            self.tree.slice_mut(slice.0).note_behind(row, fired.end, row == rows);
+            self.print_late(fired, id, cx);
         }
         Placement::Added
     }
 
-    fn print_late(&mut self, window: WindowId, id: KeyId, cx: &mut Context<'_>) {
+    /// Whether windows have printed a key on time, as they did if they had a row of it when they fired.
+    pub(super) fn printed_on_time(&self, windows: &Range<WindowId>, id: KeyId) -> OnTime {
+        let slices = self.assigner.slices(windows.start).start..self.assigner.slices(WindowId(windows.end.0 - 1)).end;
+        let rows = self.tree.slices_from(slices.start).take_while(|(slice, _)| *slice < slices.end);
+        OnTime::of(rows.filter_map(|(slice, table)| {
+            let row = table.find(id)?;
+            let Range { start, end } = self.assigner.windows(SliceId(slice));
+            let born = table.behind(row).and_then(Behind::born);
+            Some(born.map_or(start, |born| born.max(start))..end)
+        }))
+    }
+
+    fn print_late(&mut self, windows: Range<WindowId>, id: KeyId, cx: &mut Context<'_>) {
+        let mut on_time = None;
+        for window in (windows.start.0..windows.end.0).map(WindowId) {
+            let known = self.revisions.get(&window).and_then(|revisions| revisions.get(&id).copied());
+            let revision = known.unwrap_or_else(|| {
+                let on_time = on_time.get_or_insert_with(|| self.printed_on_time(&windows, id));
+                u32::from(on_time.has(window))
+            });
+            self.revisions.entry(window).or_default().insert(id, revision + 1);
+            self.print_update(window, id, revision, cx);
+        }
+    }
+
+    fn print_update(&mut self, window: WindowId, id: KeyId, revision: u32, cx: &mut Context<'_>) {
         let cells = &mut self.scratch.cells;
         cells.clear();
         cx.plan.push_row(cells);
@@ -224,20 +261,17 @@ impl SliceStore {
                 merge_rows(cells, table.row(row, cx.plan));
             }
         }
-        let revision = self.revisions.entry(window).or_default().entry(id).or_insert(0);
-        let pane = Pane {
+        cx.counters.count_pane(Timing::Late);
+        cx.emit.pane(&Pane {
             spec: cx.spec,
             window: self.assigner.window(window),
             events: None,
             key: cx.keys.bytes(id),
             timing: Timing::Late,
-            revision: *revision,
+            revision,
             row: &self.scratch.cells,
             replaces: &[],
-        };
-        *revision += 1;
-        cx.counters.count_pane(Timing::Late);
-        cx.emit.pane(&pane);
+        });
     }
 
     /// The first window that has events and has not fired.
@@ -276,9 +310,6 @@ impl SliceStore {
                 row,
                 replaces: &[],
             });
-        }
-        if cx.trigger.keeps_fired() {
-            self.revisions.insert(window, scratch.order.iter().map(|(_, id)| (*id, 1)).collect());
         }
     }
 

@@ -1,6 +1,8 @@
 //! Sources with watermarks of their own, and the watermark that follows from them: the minimum (T10).
 
 use super::EngineConfig;
+use super::snapshot::{Group, Marks, Sink, arrange};
+use crate::codec::{Damaged, Reader, put_bytes, put_signed};
 use crate::time::{Span, Timestamp};
 use hashbrown::HashMap;
 use std::collections::BTreeSet;
@@ -48,6 +50,11 @@ pub struct Sources {
     /// Those that the minimum waits for, by watermark and then by position.
     active: BTreeSet<(Timestamp, u32)>,
     idle: BTreeSet<(Timestamp, u32)>,
+    /// Sources that have changed since the last save, if that is noted; and the values of partitions then.
+    changed: Option<Marks>,
+    values: Vec<Box<[u8]>>,
+    /// The numbers of those that are being restored.
+    order: Vec<u32>,
 }
 
 impl Sources {
@@ -59,6 +66,9 @@ impl Sources {
             partitions: HashMap::new(),
             active: BTreeSet::new(),
             idle: BTreeSet::new(),
+            changed: None,
+            values: Vec::new(),
+            order: Vec::new(),
         };
         let inputs = match config.sources {
             SourceRule::One => 1,
@@ -89,6 +99,10 @@ impl Sources {
                     None => {
                         let id = self.push();
                         self.partitions.insert(partition.into(), id);
+                        if self.changed.is_some() {
+                            self.values.push(partition.into());
+                        }
+                        self.change(id);
                         id
                     }
                 }
@@ -96,7 +110,15 @@ impl Sources {
         }
     }
 
+    #[inline]
+    fn change(&mut self, id: u32) {
+        if let Some(changed) = &mut self.changed {
+            changed.set(id as usize);
+        }
+    }
+
     fn stand(&mut self, id: u32, standing: Standing) {
+        self.change(id);
         let source = &mut self.sources[id as usize];
         let entry = (source.watermark, id);
         match source.standing {
@@ -122,6 +144,7 @@ impl Sources {
         let before = self.sources[id as usize].watermark;
         if watermark > before {
             self.sources[id as usize].watermark = watermark;
+            self.change(id);
             self.active.remove(&(before, id));
             self.active.insert((watermark, id));
         }
@@ -186,3 +209,86 @@ impl Sources {
         !matches!(self.rule, SourceRule::Inputs(_)) || self.next() == Some(id)
     }
 }
+
+/// As pieces of one group that is there for good: one for each source.
+impl Sources {
+    /// Notes from now on what changes.
+    pub(super) fn track(&mut self) {
+        self.changed = Some(Marks::default());
+        (0..self.sources.len() as u32).for_each(|id| self.change(id));
+    }
+
+    /// Hands out what has changed since the last save.
+    pub(super) fn save(&mut self, sink: &mut Sink<'_>) {
+        let group = sink.fixed();
+        let Some(changed) = &mut self.changed else { return };
+        changed.drain(|id| {
+            sink.put(group, id as u64, |out| {
+                let Source { watermark, standing, heard: _ } = self.sources[id];
+                out.push(STANDINGS.iter().position(|known| *known == standing).unwrap_or_default() as u8);
+                put_signed(out, watermark.0);
+                if self.rule == SourceRule::Partitions {
+                    put_bytes(out, &self.values[id]);
+                }
+            });
+        });
+    }
+
+    /// Takes a piece. They come in any order.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub(super) fn piece(&mut self, group: Group, id: u64, mut bytes: Reader<'_>) -> Result<(), Damaged> {
+        if !group.is_fixed {
+            return Err(Damaged("a piece is of no known kind"));
+        }
+        if self.order.is_empty() {
+            self.sources.clear();
+        }
+        self.order.push(u32::try_from(id).map_err(|_| Damaged("a source has an impossible number"))?);
+        let standing = STANDINGS.get(usize::from(bytes.byte()?)).ok_or(Damaged("a source stands nowhere"))?;
+        let watermark = Timestamp(bytes.signed()?);
+        // Silence is counted from the beginning of each run.
+        self.sources.push(Source { watermark, standing: *standing, heard: Span::ZERO });
+        if self.rule == SourceRule::Partitions {
+            self.values.push(bytes.bytes()?.into());
+        }
+        bytes.end()
+    }
+
+    /// All pieces have come. Inputs that are new are waited for like others.
+    ///
+    /// # Errors
+    /// They do not go together.
+    pub(super) fn assemble(&mut self) -> Result<(), Damaged> {
+        if self.order.is_empty() && !self.sources.is_empty() {
+            return Err(Damaged("the sources are missing"));
+        }
+        self.changed = Some(Marks::default());
+        arrange(std::mem::take(&mut self.order), |a, b| {
+            self.sources.swap(a, b);
+            if self.rule == SourceRule::Partitions {
+                self.values.swap(a, b);
+            }
+        })?;
+        self.partitions = self.values.iter().cloned().zip(0..).collect();
+        if self.partitions.len() != self.values.len() {
+            return Err(Damaged("a partition is there twice"));
+        }
+        let of = |standing| {
+            let sources = self.sources.iter().zip(0..).filter(move |(source, _)| source.standing == standing);
+            sources.map(|(source, id)| (source.watermark, id)).collect()
+        };
+        (self.active, self.idle) = (of(Standing::Active), of(Standing::Idle));
+        if let SourceRule::Inputs(inputs) = self.rule {
+            for id in self.sources.len() as u32..inputs {
+                self.push();
+                self.stand(id, Standing::Active);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// As they are saved: what comes new comes last.
+const STANDINGS: [Standing; 4] = [Standing::New, Standing::Active, Standing::Idle, Standing::Ended];

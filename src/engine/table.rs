@@ -1,7 +1,10 @@
 //! Rows of accumulators by key: the state of one slice, or of a node above several.
 
+use super::behind::Behind;
 use super::keys::{KeyId, Keys};
+use super::snapshot::Marks;
 use crate::aggregate::{Accumulator, plan::AggregatePlan};
+use crate::window::WindowId;
 use hashbrown::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -36,14 +39,18 @@ pub type IdMap<V> = HashMap<KeyId, V, BuildHasherDefault<IdHasher>>;
 pub struct Table {
     /// The key of each row.
     pub ids: Vec<KeyId>,
-    rows: IdMap<u32>,
-    cells: Vec<Accumulator>,
+    pub(super) rows: IdMap<u32>,
+    pub(super) cells: Vec<Accumulator>,
+    /// What came behind the watermark, by row.
+    pub(super) behind: Option<Box<HashMap<u32, Behind>>>,
+    /// Which rows have changed since the last save, if that is noted.
+    pub(super) marks: Option<Box<Marks>>,
 }
 
 /// What a row costs beside its accumulators: its id, and its place in the map.
 const ROW_BYTES: usize = size_of::<KeyId>() + size_of::<(KeyId, u32)>() + 1;
 
-fn row_bytes(plan: &AggregatePlan) -> usize {
+pub(super) fn row_bytes(plan: &AggregatePlan) -> usize {
     plan.width() * size_of::<Accumulator>() + ROW_BYTES
 }
 
@@ -55,18 +62,33 @@ impl Table {
         self.row_mut(row, plan)
     }
 
-    /// As [`Table::row_of`], for the table of this slice, where keys remember their places.
+    /// The number of a key's row, new if it has none, in the table of this slice, where keys remember their places.
     #[inline]
-    pub fn row_in_slice(&mut self, slice: i64, id: KeyId, plan: &AggregatePlan, keys: &mut Keys) -> &mut [Accumulator] {
-        let row = match keys.noted_row(id, slice) {
+    pub fn place_in_slice(&mut self, slice: i64, id: KeyId, plan: &AggregatePlan, keys: &mut Keys) -> usize {
+        match keys.noted_row(id, slice) {
             Some(row) => row as usize,
             None => {
                 let row = self.place_of(id, plan, keys);
                 keys.note_row(id, slice, row as u32);
                 row
             }
-        };
-        self.row_mut(row, plan)
+        }
+    }
+
+    /// Notes that a row has changed. True if nothing else has since the last save.
+    #[inline]
+    pub fn mark(&mut self, row: usize) -> bool {
+        self.marks.as_mut().is_some_and(|marks| marks.set(row))
+    }
+
+    /// Notes an event behind the watermark: the first one of its row, or not.
+    pub fn note_behind(&mut self, row: usize, unfired: WindowId, is_first_of_row: bool) {
+        self.behind.get_or_insert_default().entry(row as u32).or_default().note(unfired, is_first_of_row);
+    }
+
+    /// What came to a row behind the watermark.
+    pub fn behind(&self, row: usize) -> Option<&Behind> {
+        self.behind.as_ref()?.get(&(row as u32))
     }
 
     #[inline]
@@ -99,7 +121,7 @@ impl Table {
     }
 
     #[inline]
-    fn row_mut(&mut self, row: usize, plan: &AggregatePlan) -> &mut [Accumulator] {
+    pub fn row_mut(&mut self, row: usize, plan: &AggregatePlan) -> &mut [Accumulator] {
         &mut self.cells[row * plan.width()..(row + 1) * plan.width()]
     }
 

@@ -9,6 +9,7 @@
 use super::keys::{KeyId, Keys};
 use super::table::Table;
 use crate::aggregate::plan::{AggregatePlan, merge_rows};
+use crate::codec::Damaged;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -16,13 +17,19 @@ use std::ops::Range;
 #[derive(Debug)]
 pub struct SliceTree {
     levels: Vec<BTreeMap<i64, Table>>,
+    /// Whether changes of slices are noted.
+    is_tracked: bool,
+    /// Whether there are other nodes above slices than at the last save.
+    has_other_nodes: bool,
 }
 
 /// A place in the tree.
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    level: usize,
-    position: i64,
+pub struct Node {
+    /// How many doublings of a slice it is.
+    pub level: usize,
+    /// Which one of its level.
+    pub position: i64,
 }
 
 impl Node {
@@ -54,12 +61,26 @@ impl SliceTree {
     /// A tree for windows of so many slices.
     pub fn new(slices_per_window: i64) -> SliceTree {
         let levels = slices_per_window.ilog2() as usize + 1;
-        SliceTree { levels: (0..levels).map(|_| BTreeMap::new()).collect() }
+        let levels = (0..levels).map(|_| BTreeMap::new()).collect();
+        SliceTree { levels, is_tracked: false, has_other_nodes: false }
+    }
+
+    /// Notes from now on what changes.
+    pub fn track(&mut self) {
+        self.is_tracked = true;
     }
 
     /// The table of a slice, new if it has none.
     pub fn slice_mut(&mut self, slice: i64) -> &mut Table {
-        self.levels[0].entry(slice).or_default()
+        let is_tracked = self.is_tracked;
+        self.levels[0]
+            .entry(slice)
+            .or_insert_with(|| Table { marks: is_tracked.then(Box::default), ..Table::default() })
+    }
+
+    /// The table of a slice, to be changed.
+    pub fn slice_of(&mut self, slice: i64) -> Option<&mut Table> {
+        self.levels[0].get_mut(&slice)
     }
 
     /// The table of a slice.
@@ -78,15 +99,58 @@ impl SliceTree {
     }
 
     /// Drops the slices before `first`, and the nodes that begin before it: no window that is kept
-    /// needs them.
-    pub fn purge_before(&mut self, first: i64, plan: &AggregatePlan, keys: &mut Keys) {
+    /// needs them. `gone` gets the groups that their rows were saved in.
+    pub fn purge_before(&mut self, first: i64, plan: &AggregatePlan, keys: &mut Keys, gone: &mut Vec<u64>) {
         for (level, tables) in self.levels.iter_mut().enumerate() {
             while let Some(entry) = tables.first_entry()
                 && *entry.key() << level < first
             {
-                entry.remove().release(plan, keys);
+                let table = entry.remove();
+                gone.extend(table.marks.as_ref().map(|marks| marks.group).filter(|group| *group > 0));
+                self.has_other_nodes |= level > 0;
+                table.release(plan, keys);
             }
         }
+    }
+
+    /// The nodes above slices, if there are others than at the last save.
+    pub fn other_nodes(&mut self) -> Option<Vec<Node>> {
+        if !std::mem::take(&mut self.has_other_nodes) {
+            return None;
+        }
+        let levels = self.levels.iter().enumerate().skip(1);
+        Some(levels.flat_map(|(level, tables)| tables.keys().map(move |&position| Node { level, position })).collect())
+    }
+
+    /// Adds the table of a slice that is restored.
+    ///
+    /// # Errors
+    /// It is there.
+    pub fn insert(&mut self, slice: i64, table: Table) -> Result<(), Damaged> {
+        match self.levels[0].insert(slice, table) {
+            None => Ok(()),
+            Some(_) => Err(Damaged("a slice is there twice")),
+        }
+    }
+
+    /// Builds the nodes anew that were there, when all slices are.
+    ///
+    /// # Errors
+    /// They cannot have been.
+    pub fn restore_nodes(&mut self, nodes: &[Node], plan: &AggregatePlan, keys: &mut Keys) -> Result<(), Damaged> {
+        let first_and_last = || Some((*self.levels[0].first_key_value()?.0, *self.levels[0].last_key_value()?.0));
+        let Some((first, last)) = first_and_last() else {
+            return if nodes.is_empty() { Ok(()) } else { Err(Damaged("a node has no slices")) };
+        };
+        for node in nodes {
+            let is_level = (1..self.levels.len()).contains(&node.level);
+            if !is_level || !(first >> node.level..=last >> node.level).contains(&node.position) {
+                return Err(Damaged("a node has no slices"));
+            }
+            self.ensure(*node, plan, keys);
+        }
+        self.has_other_nodes = false;
+        Ok(())
     }
 
     /// The tables that make up a run of slices that have all ended, from left to right; their
@@ -117,6 +181,7 @@ impl SliceTree {
             }
         }
         self.levels[node.level].insert(node.position, table);
+        self.has_other_nodes = true;
     }
 
     /// Brings the nodes above a slice up to date with the row of one key that has changed there.

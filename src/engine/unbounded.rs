@@ -4,7 +4,7 @@ use super::cell::Cell;
 use super::keys::KeyId;
 use super::pane::{Events, Timing};
 use super::running::Updates;
-use super::table::IdMap;
+use super::snapshot::Rows;
 use super::{Context, Event, Placement, WindowStore};
 use crate::time::Timestamp;
 use crate::window::Window;
@@ -23,23 +23,25 @@ pub enum Rule {
 #[derive(Debug)]
 pub struct UnboundedStore {
     rule: Rule,
-    updates: Updates,
-    by_key: IdMap<Bucket>,
+    pub(super) updates: Updates,
+    pub(super) by_key: Rows<Bucket>,
     /// The watermark at which a trigger by time prints next.
-    next_moment: Timestamp,
+    pub(super) next_moment: Timestamp,
 }
 
 /// The events of a key since it last began.
 #[derive(Debug)]
-struct Bucket {
-    cell: Cell,
+pub(super) struct Bucket {
+    /// What they come to.
+    pub cell: Cell,
     /// Times of the first and the last event.
-    extent: Option<Window>,
+    pub extent: Option<Window>,
     /// Count windows so far.
-    seq: u64,
+    pub seq: u64,
 }
 
-const BUCKET_BYTES: usize = size_of::<(KeyId, Bucket)>();
+/// What a bucket takes beside its cell.
+pub(super) const BUCKET_BYTES: usize = size_of::<(KeyId, Bucket)>();
 
 impl UnboundedStore {
     /// No events yet.
@@ -48,12 +50,12 @@ impl UnboundedStore {
             Rule::Trigger(Some(Every::Moments(_))) => Timestamp::MIN,
             _ => Timestamp::MAX,
         };
-        UnboundedStore { rule, updates, by_key: IdMap::default(), next_moment }
+        UnboundedStore { rule, updates, by_key: Rows::default(), next_moment }
     }
 
-    fn print(&mut self, id: KeyId, timing: Timing, is_partial: bool, cx: &mut Context<'_>) {
+    fn print(&mut self, (id, row): (KeyId, usize), timing: Timing, is_partial: bool, cx: &mut Context<'_>) {
         let is_count = matches!(self.rule, Rule::Full(_));
-        let Some(bucket) = self.by_key.get_mut(&id) else { return };
+        let (bucket, _) = self.by_key.change(row);
         let Some(window) = bucket.extent else { return };
         let seq = is_count.then_some(bucket.seq);
         bucket.cell.print((window, Some(Events { seq, is_partial })), id, timing, &[], cx);
@@ -65,11 +67,11 @@ impl UnboundedStore {
     /// Prints the keys that have news, in order.
     fn print_all(&mut self, timing: Timing, cx: &mut Context<'_>) {
         let is_partial = matches!(self.rule, Rule::Full(_));
-        let mut ids: Vec<KeyId> =
-            self.by_key.iter().filter(|(_, bucket)| bucket.cell.since > 0).map(|(id, _)| *id).collect();
-        ids.sort_unstable_by(|a, b| cx.keys.bytes(*a).cmp(cx.keys.bytes(*b)));
-        for id in ids {
-            self.print(id, timing, is_partial, cx);
+        let with_news = self.by_key.iter().zip(0..).filter(|((_, bucket), _)| bucket.cell.since > 0);
+        let mut rows: Vec<(KeyId, usize)> = with_news.map(|((id, _), row)| (id, row)).collect();
+        rows.sort_unstable_by(|(a, _), (b, _)| cx.keys.bytes(*a).cmp(cx.keys.bytes(*b)));
+        for row in rows {
+            self.print(row, timing, is_partial, cx);
         }
     }
 }
@@ -79,18 +81,19 @@ impl WindowStore for UnboundedStore {
         let (key, hash) = event.key();
         let id = cx.keys.intern(key, hash, event.guess);
         let updates = self.updates;
-        let bucket = self.by_key.entry(id).or_insert_with(|| {
+        let row = self.by_key.row_of(id, || {
             cx.keys.hold(id);
             cx.keys.size.grow(BUCKET_BYTES + Cell::bytes(cx.plan, updates));
             Bucket { cell: Cell::new(cx.plan, updates), extent: None, seq: 0 }
         });
+        let (bucket, _) = self.by_key.change(row);
         bucket.cell.add(event, cx.plan);
         let own = Window { start: event.time, end: event.time };
         bucket.extent = Some(bucket.extent.map_or(own, |extent| extent.cover(&own)));
         match self.rule {
-            Rule::Full(size) if bucket.cell.since == size => self.print(id, Timing::OnTime, false, cx),
+            Rule::Full(size) if bucket.cell.since == size => self.print((id, row), Timing::OnTime, false, cx),
             Rule::Trigger(Some(Every::Events(count))) if bucket.cell.since == count => {
-                self.print(id, Timing::Early, false, cx);
+                self.print((id, row), Timing::Early, false, cx);
             }
             Rule::Full(_) | Rule::Trigger(_) => {}
         }
@@ -137,7 +140,7 @@ impl WindowStore for UnboundedStore {
     }
 
     fn open_windows(&self) -> u64 {
-        self.by_key.values().filter(|bucket| bucket.cell.since > 0).count() as u64
+        self.by_key.iter().filter(|(_, bucket)| bucket.cell.since > 0).count() as u64
     }
 
     fn last_open_end(&self) -> Option<Timestamp> {

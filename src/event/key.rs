@@ -150,6 +150,48 @@ pub fn parts(mut key: &[u8]) -> impl Iterator<Item = KeyPart<'_>> {
     })
 }
 
+/// Whether the functions above can have made this.
+pub fn is_whole(mut key: &[u8]) -> bool {
+    while let Some((tag, rest)) = key.split_first() {
+        let rest = match *tag {
+            NULL | FALSE | TRUE | OTHER => Some(rest),
+            NUMBER => behind_number(rest),
+            TEXT => behind_text(rest),
+            _ => None,
+        };
+        match rest {
+            Some(rest) => key = rest,
+            None => return false,
+        }
+    }
+    true
+}
+
+fn behind_number(bytes: &[u8]) -> Option<&[u8]> {
+    let (sign, rest) = bytes.split_first()?;
+    let flip = match *sign {
+        ZERO => return Some(rest),
+        NEGATIVE => 0xFF,
+        POSITIVE => 0,
+        _ => return None,
+    };
+    let (_, rest) = rest.split_first_chunk::<4>()?;
+    let length = rest.iter().position(|byte| byte ^ flip == END)?;
+    let is_number = length > 0 && rest[..length].iter().all(|byte| (byte ^ flip).is_ascii_digit());
+    is_number.then(|| &rest[length + 1..])
+}
+
+fn behind_text(bytes: &[u8]) -> Option<&[u8]> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr(END, &bytes[from..])?;
+        match bytes.get(at + 1) {
+            Some(&ESCAPE) => from = at + 2,
+            _ => return Some(&bytes[at + 1..]),
+        }
+    }
+}
+
 fn text_part(bytes: &[u8]) -> (KeyPart<'_>, &[u8]) {
     let mut from = 0;
     while let Some(at) = memchr::memchr(END, &bytes[from..]).map(|at| from + at) {
@@ -315,5 +357,21 @@ mod tests {
             KeyPart::Text("".into()),
         ];
         assert_eq!(parts(&key).collect::<Vec<_>>(), expected);
+        assert!(is_whole(&key) && is_whole(&[]) && is_whole(&other(2)));
+        // What is cut off inside a part is no key (but a text may look as if it ended before a zero in it), and nothing
+        // panics where a byte has changed.
+        let ends = [3, 6, 7, 17, 18];
+        for length in 1..key.len() {
+            assert_eq!(is_whole(&key[..length]), ends.contains(&length), "{length} of {key:?}");
+        }
+        for at in 0..key.len() {
+            for byte in 0..=255 {
+                let mut damaged = key.clone();
+                damaged[at] = byte;
+                if is_whole(&damaged) {
+                    assert!(parts(&damaged).count() > 0);
+                }
+            }
+        }
     }
 }

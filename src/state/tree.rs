@@ -82,50 +82,49 @@ impl Tree {
 
     fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
         self.call("write", |db| db.insert(key, value))?;
-        self.collect();
+        self.count_write();
         Ok(())
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Result<(), Fault> {
         self.call("remove", |db| db.remove(encode(key)))?;
-        self.collect();
+        self.count_write();
         Ok(())
     }
 
-    /// Lets sled give back what it has replaced: it does so only when somebody moves its epochs on.
-    fn collect(&mut self) {
+    fn count_write(&mut self) {
         self.writes += 1;
         if self.writes.is_multiple_of(WRITES_PER_COLLECTION) {
-            crossbeam_epoch::pin().flush();
+            collect();
         }
+    }
+
+    /// The first entry whose key is `from` or after it. Each is looked for anew, because an iterator keeps everything
+    /// that it has passed in sled's cache.
+    fn first_from(&self, from: &[u8]) -> Result<Option<(sled::IVec, sled::IVec)>, Fault> {
+        self.call("read", |db| db.range(from..).next().transpose())
     }
 
     pub(super) fn chunks(&self, from: u64, to: u64) -> Result<Vec<u64>, Fault> {
-        self.call("read", |db| {
-            let mut numbers = Vec::new();
-            for entry in db.range(encode(Key::Chunk(from))..encode(Key::Chunk(to))) {
-                if let Some(Key::Chunk(number)) = decode(&entry?.0) {
-                    numbers.push(number);
-                }
+        let mut numbers = Vec::new();
+        let mut from = encode(Key::Chunk(from));
+        while let Some((key, _)) = self.first_from(&from)? {
+            match decode(&key) {
+                Some(Key::Chunk(number)) if number < to => numbers.push(number),
+                _ => break,
             }
-            Ok(numbers)
-        })
+            from = after(&key);
+        }
+        Ok(numbers)
     }
 
     pub(super) fn copy_to(&self, copy: &mut Tree) -> Result<(), Fault> {
-        let mut next = Vec::new();
-        loop {
-            // By key and not by iterator: iterating, sled's cache would keep everything.
-            let found = self.call("read", |db| match db.range(next.as_slice()..).next().transpose()? {
-                Some((key, _)) => Ok(db.get(&key)?.map(|value| (key, value))),
-                None => Ok(None),
-            })?;
-            let Some((key, value)) = found else { return Ok(()) };
+        let mut from = Vec::new();
+        while let Some((key, value)) = self.first_from(&from)? {
             copy.insert(&key, &value)?;
-            next.clear();
-            next.extend_from_slice(&key);
-            next.push(0);
+            from = after(&key);
         }
+        Ok(())
     }
 
     /// What sled calls a flush, and then what makes it durable.
@@ -174,6 +173,12 @@ impl Drop for Tree {
     }
 }
 
+/// Lets sled give back what it has replaced, or what it held when it was closed: it does so only when somebody moves
+/// its epochs on. That works only as long as this is the crossbeam-epoch that sled uses.
+fn collect() {
+    crossbeam_epoch::pin().flush();
+}
+
 /// Opens sled's own part.
 fn open_sled(path: &Path, files: &Files) -> Result<sled::Db, Fault> {
     let since = Instant::now();
@@ -184,6 +189,7 @@ fn open_sled(path: &Path, files: &Files) -> Result<sled::Db, Fault> {
             .and_then(|()| contained(|| config.mode(sled::Mode::LowSpace).open().map_err(|error| told("open", error))));
         match opened {
             Err(Fault::Io { source, .. }) if is_lock(&source) && since.elapsed() < LINGERING => {
+                collect();
                 std::thread::sleep(PAUSE);
             }
             opened => return opened,
@@ -219,6 +225,11 @@ fn encode(key: Key) -> Vec<u8> {
         Key::Head(parity) => vec![HEADS, parity],
         Key::Chunk(number) => [&[CHUNKS][..], &number.to_be_bytes()].concat(),
     }
+}
+
+/// The key that comes next after this one, if there is such a key.
+fn after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
 }
 
 fn decode(key: &[u8]) -> Option<Key> {

@@ -13,6 +13,7 @@ pub mod session;
 pub mod sliced;
 pub mod spec;
 
+use crate::codec::{Damaged, Reader, put, put_signed};
 use crate::time::Timestamp;
 
 /// `[start, end)` in event time.
@@ -22,6 +23,24 @@ pub struct Window {
     pub start: Timestamp,
     /// The first moment after it.
     pub end: Timestamp,
+}
+
+impl Window {
+    /// Appends the bounds.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        put_signed(out, self.start.0);
+        put(out, self.end.0.wrapping_sub(self.start.0) as u64);
+    }
+
+    /// The bounds that were saved; the end is not before the start.
+    ///
+    /// # Errors
+    /// They are damaged.
+    pub fn restore(bytes: &mut Reader<'_>) -> Result<Window, Damaged> {
+        let (start, length) = (bytes.signed()?, bytes.number()?);
+        let end = start.checked_add_unsigned(length).ok_or(Damaged("a window ends beyond the range of time"))?;
+        Ok(Window { start: Timestamp(start), end: Timestamp(end) })
+    }
 }
 
 /// Position of a slice on its assigner's time line.
