@@ -273,7 +273,7 @@ struct Flags {
 
     /// Input format: auto, ndjson, csv, tsv, combined, logfmt, regex:RE
     ///
-    /// auto goes, for each file, by its extension, then by its first bytes: ndjson, csv or tsv. csv and tsv have a
+    /// auto goes, for each file, by its extension, then by its first line: any of these but regex. csv and tsv have a
     /// header and follow RFC 4180. combined is the access log of Apache and nginx, common or combined, with
     /// the fields ip ident user time request method path protocol status bytes referer user_agent; its - is null.
     /// logfmt is name=value pairs. regex:RE takes lines apart by an expression with named groups, as in
