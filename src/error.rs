@@ -171,7 +171,9 @@ fn columns(near: Option<&str>, header: &[String]) -> String {
 fn no_table(names: &[String]) -> String {
     // A name of several words may be; a sentence is none.
     const MOST_BLANKS: usize = 3;
+    let is_binary = |c: char| c == char::REPLACEMENT_CHARACTER || c.is_control() && c != '\t';
     match names {
+        names if names.iter().any(|name| name.contains(is_binary)) => "; is it text at all?".into(),
         [name] if name.contains(';') => "; another delimiter? (--delimiter ';')".into(),
         [name] if name.contains('|') => "; another delimiter? (--delimiter '|')".into(),
         [name] if name.contains('\t') => "; another delimiter? (-i tsv)".into(),

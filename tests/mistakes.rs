@@ -68,6 +68,7 @@ fn what_cannot_be_read_is_refused_by_name_with_what_helps() {
         ("sys.log", SYSLOG.into(), "", format!("sys.log {NO_TIME} {}{headless}", SYSLOG.trim_end())),
         ("names.csv", b"when it was,v\n1,2\n".to_vec(), "", format!("names.csv {NO_TIME} when it was v")),
         ("case.csv", b"TS,v\n1,2\n".to_vec(), "-t ts", "case.csv has no column \"ts\"; near: TS".into()),
+        ("a.bin", b"\x89PNG\r\n\x1a\n".to_vec(), "", format!("a.bin {NO_TIME} \u{FFFD}PNG; is it text at all?")),
         ("a.tar", tar(), "", "a.tar: a tar archive; try: tar -xOf - < a.tar | streamw ...".into()),
         ("a.tar.gz", gzip(&tar()), "", "a.tar.gz: a tar archive; try: tar -xzOf - < a.tar.gz | streamw ...".into()),
         (
@@ -266,6 +267,23 @@ fn mistakes_on_the_command_line_say_what_to_write() {
             output.stderr
         );
     }
+}
+
+#[test]
+fn an_input_with_the_newest_first_is_told_why_most_of_it_is_late() {
+    let newest_first = (0..100).rev().map(|second| format!("{{\"ts\":{}}}\n", second * 60)).collect::<String>();
+    let hint = "streamw: 99 of 100 events were dropped as late, as the first was ahead of them; -d says how far an input is out \
+                of order (one with the newest first can be turned round: tac FILE | streamw ...)";
+    let run = Streamw::new().args("-w 1m -t ts --late /dev/null").stdin(newest_first.clone());
+    assert_same("all in one line", &format!("{hint}\n"), &run.clone().run().stderr);
+    assert_same("enough of a delay", "", &run.args("-d 2h").run().stderr);
+    // A single record that is far ahead is named instead (T11).
+    let ahead = format!("{{\"ts\":0}}\n{newest_first}");
+    let stderr = Streamw::new().args("-w 1m -t ts --late /dev/null").stdin(ahead).run().stderr;
+    assert!(
+        stderr.starts_with("streamw: line 2 of - moved the watermark from") && stderr.lines().count() == 1,
+        "{stderr}"
+    );
 }
 
 #[test]

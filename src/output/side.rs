@@ -341,7 +341,11 @@ impl Line<'_> {
     }
 
     fn raw(&mut self, record: &RecordRef<'_>) {
-        self.text("raw", &String::from_utf8_lossy(record.batch.text(record.span.text)));
+        let text = record.batch.text(record.span.text);
+        match simdutf8::basic::from_utf8(text) {
+            Ok(text) => self.text("raw", text),
+            Err(_) => self.text("raw", &String::from_utf8_lossy(text)),
+        }
     }
 
     pub(super) fn end(self) {

@@ -53,6 +53,25 @@ impl Run {
         }
     }
 
+    /// Says what most likely made events late: a single advance of the watermark (T11), or, if most of them were late from
+    /// the start, the order of the input.
+    pub(super) fn tell_late_drops(&mut self) {
+        let tally = self.engine.tally();
+        match tally.runaway {
+            Some(advance) if advance.later_drops > 0 => self.output.tell_advance(&advance),
+            // (Several windows may drop the same event.)
+            _ if (tally.events / 2 + 1..=tally.events).contains(&tally.late_drops) => {
+                let (drops, events) = (tally.late_drops, counted(tally.events, "event"));
+                let text = format!(
+                    "{drops} of {events} were dropped as late, as the first was ahead of them; -d says how far an input is out of \
+                     order (one with the newest first can be turned round: tac FILE | streamw ...)"
+                );
+                self.output.say(Severity::Warning, &text);
+            }
+            _ => {}
+        }
+    }
+
     /// The end of input: what is open fires, and the checks that need the whole are made.
     fn complete(&mut self) -> Exit {
         // No limit is reached by an end.

@@ -199,9 +199,7 @@ impl Run {
         self.interrupts.listen();
         self.tell_year();
         let ending = self.take_all();
-        if let Some(advance) = self.engine.tally().runaway {
-            self.output.tell_advance(&advance);
-        }
+        self.tell_late_drops();
         let exit = self.conclude(ending);
         let exit = checking::tell(&mut self.output, exit);
         if self.output.is_picture() {
