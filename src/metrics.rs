@@ -4,7 +4,7 @@ use crate::time::Timestamp;
 
 /// What happened so far.
 ///
-/// Three sums hold at any moment: `records = blank + headers + bad + duplicates + punctuation + events`,
+/// Three sums hold at any moment: `records = blank + headers + bad + duplicates + punctuation + filtered + events`,
 /// `events = added + late_drops + unwindowed + key_drops`, `panes = on_time + late + early + retract`.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
@@ -18,6 +18,8 @@ pub struct Counters {
     pub bad: u64,
     /// Events whose id was seen before (`--dedup`), which are none.
     pub duplicates: u64,
+    /// Records that do not pass `--where`.
+    pub filtered: u64,
     /// Records that move the watermark and are no events (`--punctuate`).
     pub punctuation: u64,
     /// Records whose time, key and values were read.

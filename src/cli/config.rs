@@ -229,22 +229,25 @@ impl Config {
             takes_parts: flags.merge || flags.replay.is_some(),
         };
         let gate = flags.checks.gate(&shape, &engine)?;
+        let mut projection = Projection {
+            time,
+            time_is_arrival: flags.time.as_deref() == Some(ARRIVAL),
+            time_rules: time_rules(flags.time_format, flags.timezone, flags.year, now)?,
+            keys: key_fields,
+            values,
+            dedup,
+            partition: sources.partition,
+            punctuate: sources.punctuate,
+            nulls: flags.null,
+            filter: None,
+        };
+        projection.filter = flags.checks.filter(&projection, flags.time.is_some())?;
         Ok(Config {
             shape,
             engine,
             gate,
             time_is_given: flags.time.is_some(),
-            projection: Projection {
-                time,
-                time_is_arrival: flags.time.as_deref() == Some(ARRIVAL),
-                time_rules: time_rules(flags.time_format, flags.timezone, flags.year, now)?,
-                keys: key_fields,
-                values,
-                dedup,
-                partition: sources.partition,
-                punctuate: sources.punctuate,
-                nulls: flags.null,
-            },
+            projection,
             is_merged: flags.merge,
             idle_timeout: sources.idle_timeout,
             inputs: if flags.files.is_empty() { vec!["-".into()] } else { flags.files },

@@ -156,7 +156,12 @@ impl General {
         if !self.lanes.fit(time) {
             return progress.out_of_range(&event, emit);
         }
-        self.event(progress, &event, emit)?;
+        if batch.is_filtered(index) {
+            progress.counters.records += 1;
+            progress.counters.filtered += 1;
+        } else {
+            self.event(progress, &event, emit)?;
+        }
         progress.max_event_time = progress.max_event_time.max(time);
         let watermark = if self.is_punctuated { Timestamp::MIN } else { time.saturating_sub(progress.delay) };
         self.sources.advance(source, watermark, now.elapsed);

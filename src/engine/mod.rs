@@ -332,6 +332,10 @@ impl Progress {
                 self.counters.blank += u64::from(*count);
                 self.counters.records += u64::from(*count);
             }
+            Aside::Filtered(count) => {
+                self.counters.filtered += u64::from(*count);
+                self.counters.records += u64::from(*count);
+            }
             Aside::Header => {
                 self.counters.headers += 1;
                 self.counters.records += 1;
@@ -366,6 +370,10 @@ impl Progress {
             }
             let time = batch.times[index];
             let event = Event { batch, index, time, arrival: self.counters.events, guess: guesses[place], other: None };
+            if batch.is_filtered(index) {
+                self.filtered(store, &event, emit)?;
+                continue;
+            }
             let Some(placement) = store.add(&event, &mut self.context(emit)) else {
                 self.out_of_range(&event, emit)?;
                 continue;
@@ -385,6 +393,20 @@ impl Progress {
             if self.watermark >= store.next_advance() {
                 store.advance(&mut self.context(emit));
             }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A record that does not pass `--where`: it moves the watermark, as in Flink's SQL, and is in no window.
+    fn filtered<S: WindowStore>(&mut self, store: &mut S, event: &Event<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+        if !store.fits(event.time) {
+            return self.out_of_range(event, emit);
+        }
+        self.counters.records += 1;
+        self.counters.filtered += 1;
+        self.advance_watermark(event);
+        if self.watermark >= store.next_advance() {
+            store.advance(&mut self.context(emit));
         }
         ControlFlow::Continue(())
     }

@@ -72,6 +72,8 @@ pub enum Reason {
     Future,
     /// A value that is not a number where one is needed (N3).
     Value,
+    /// The condition of `--where` cannot be evaluated.
+    Expression,
 }
 
 impl Reason {
@@ -90,6 +92,7 @@ impl Reason {
             Reason::Future => "future",
             Reason::Key => "key",
             Reason::Value => "value",
+            Reason::Expression => "expression",
         }
     }
 }
@@ -110,6 +113,8 @@ pub struct BadRecord {
 pub enum Aside {
     /// So many blank lines in a row.
     Blank(u32),
+    /// So many records in a row that do not pass `--where` and move nothing (`--where-first`).
+    Filtered(u32),
     /// A CSV header, the first or a repeated one.
     Header,
     /// A record that would not decode.
@@ -175,6 +180,8 @@ pub struct EventBatch {
     pub keys: KeyColumn,
     /// The events' ids (`--dedup`), encoded as keys of one part; empty if nobody wants them.
     pub ids: KeyColumn,
+    /// Which of them are none, because they do not pass `--where`; empty without it. They move the watermark.
+    pub filtered: Vec<bool>,
     /// The events' partitions, encoded as keys are; empty without `--partition`.
     pub partitions: KeyColumn,
     /// Per field of the plan, its numbers (empty if no aggregate wants them).
@@ -207,6 +214,7 @@ impl EventBatch {
             records: Vec::new(),
             keys: KeyColumn::default(),
             ids: KeyColumn::default(),
+            filtered: Vec::new(),
             partitions: KeyColumn::default(),
             numbers: vec![Vec::new(); value_fields],
             values: vec![Vec::new(); value_fields],
@@ -229,12 +237,19 @@ impl EventBatch {
         self.records.clear();
         self.keys.clear();
         self.ids.clear();
+        self.filtered.clear();
         self.partitions.clear();
         self.numbers.iter_mut().for_each(Vec::clear);
         self.values.iter_mut().for_each(Vec::clear);
         self.asides.clear();
         self.seen.fill(false);
         self.has_unseen = true;
+    }
+
+    /// Whether an event is none, because it does not pass `--where`.
+    #[inline]
+    pub fn is_filtered(&self, index: usize) -> bool {
+        self.filtered.get(index).copied().unwrap_or(false)
     }
 
     /// The bytes that a span points to.
@@ -252,6 +267,14 @@ impl EventBatch {
     pub fn push_aside(&mut self, aside: Aside, end: u64) {
         let before_event = self.times.len() as u32;
         if let (Aside::Blank(more), Some(PlacedAside { before_event: at, end: last, aside: Aside::Blank(count) })) =
+            (&aside, self.asides.last_mut())
+            && *at == before_event
+        {
+            *count += more;
+            *last = end;
+            return;
+        }
+        if let (Aside::Filtered(more), Some(PlacedAside { before_event: at, end: last, aside: Aside::Filtered(count) })) =
             (&aside, self.asides.last_mut())
             && *at == before_event
         {

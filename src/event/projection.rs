@@ -1,5 +1,6 @@
 //! What is wanted of a record: the event time, the keys, the values.
 
+use crate::expr::Program;
 use crate::time::parse::TimeRules;
 
 /// A field as named on the command line: a top-level name, a dotted path, or a JSON Pointer (RFC 6901).
@@ -69,13 +70,28 @@ pub struct Projection {
     pub partition: Option<Field>,
     /// What makes a record punctuation: a time to which the watermark moves (`--punctuate`).
     pub punctuate: Option<Field>,
+    /// Which records are events (`--where`).
+    pub filter: Option<Filter>,
     /// Texts that mean null (`--null`).
     pub nulls: Vec<String>,
 }
 
+/// A condition on records.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// The condition; its slots are indices of `places`.
+    pub program: Program,
+    /// Where its fields stand among [`Projection::fields`].
+    pub places: Vec<usize>,
+    /// Those of them that nobody else wants, which come last.
+    pub fields: Vec<Field>,
+    /// Whether records that do not pass move nothing, not even the watermark (`--where-first`).
+    pub is_first: bool,
+}
+
 impl Projection {
     /// All fields, in the order of [`EventBatch::seen`](super::EventBatch::seen): the time (unless it is the
-    /// arrival), the keys, the values, the id, the partition, the punctuation.
+    /// arrival), the keys, the values, the id, the partition, the punctuation, those of the filter alone.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         let time = (!self.time_is_arrival).then_some(&self.time);
         let values = self.values.iter().map(|value| &value.field);
@@ -85,5 +101,6 @@ impl Projection {
             .chain(&self.dedup)
             .chain(&self.partition)
             .chain(&self.punctuate)
+            .chain(self.filter.iter().flat_map(|filter| &filter.fields))
     }
 }

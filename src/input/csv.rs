@@ -414,6 +414,7 @@ mod tests {
             time_rules: TimeRules { format: TimeFormat::Auto, zone: Zone::utc(), year: YearRule::Written },
             keys: Vec::new(),
             values: Vec::new(),
+            filter: None,
             nulls: Vec::new(),
             dedup: None,
             time_is_arrival: false,

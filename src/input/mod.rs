@@ -10,6 +10,7 @@ pub mod cut;
 pub mod detect;
 mod explain;
 pub mod feed;
+mod filter;
 pub mod foreign;
 pub mod json;
 pub mod lines;

@@ -382,6 +382,7 @@ mod tests {
             time_is_arrival: false,
             partition: None,
             punctuate: None,
+            filter: None,
             nulls: Vec::new(),
         };
         Ndjson.decoder(Reading { projection: projection.into(), names: &[], source: "-", max_line: 300 }).expect("one")

@@ -1,6 +1,6 @@
 //! From the fields found in a record to an event in a batch; the same for every format.
 
-use super::json;
+use super::{filter, json};
 use crate::event::number::Number;
 use crate::event::projection::Projection;
 use crate::event::{Aside, EventBatch, Punctuation, RawValue, Reason, RecordSpan, TextSpan, key};
@@ -50,19 +50,40 @@ pub fn push_event(
     let keys_from = usize::from(!projection.time_is_arrival);
     let values_from = keys_from + projection.keys.len();
     let marks_from = values_from + projection.values.len();
+    let marks = match &projection.filter {
+        None => &fields[marks_from..],
+        Some(filter) => &fields[marks_from..fields.len() - filter.fields.len()],
+    };
     if projection.punctuate.is_some()
-        && let Some(punctuation) = read_punctuation(batch, projection, &fields[marks_from..], record, dates)?
+        && let Some(punctuation) = read_punctuation(batch, projection, marks, record, dates)?
     {
         batch.push_aside(Aside::Punctuation(Box::new(punctuation)), u64::from(record.text.start + record.text.len));
+        return Ok(());
+    }
+    let filter = projection.filter.as_ref();
+    if let Some(filter) = filter.filter(|filter| filter.is_first)
+        && !filter::passes(filter, batch, projection, fields)?
+    {
+        batch.push_aside(Aside::Filtered(1), u64::from(record.text.start + record.text.len));
         return Ok(());
     }
     let Moment { time, is_ambiguous } = match projection.time_is_arrival {
         true => Moment { time: batch.arrival, is_ambiguous: false },
         false => read_time(batch, projection, fields[0], dates)?,
     };
-    let pushed = push_key(batch, projection, &fields[keys_from..values_from])
-        .and_then(|()| push_values(batch, projection, &fields[values_from..]))
-        .and_then(|()| push_marks(batch, projection, &fields[marks_from..]));
+    let passes = match filter {
+        Some(filter) if !filter.is_first => filter::passes(filter, batch, projection, fields)?,
+        _ => true,
+    };
+    let pushed = match passes {
+        true => push_key(batch, projection, &fields[keys_from..values_from])
+            .and_then(|()| push_values(batch, projection, &fields[values_from..]))
+            .and_then(|()| push_marks(batch, projection, marks)),
+        false => {
+            filter::push_nothing(batch, projection);
+            push_partition(batch, projection, marks)
+        }
+    };
     if let Err(refusal) = pushed {
         let events = batch.times.len();
         batch.keys.truncate(events);
@@ -77,6 +98,9 @@ pub fn push_event(
     }
     batch.times.push(time);
     batch.records.push(record);
+    if filter.is_some() {
+        batch.filtered.push(!passes);
+    }
     Ok(())
 }
 
@@ -131,8 +155,14 @@ fn push_asked_marks(batch: &mut EventBatch, projection: &Projection, fields: &[F
         push_key_part(ids.pending(), bytes, unescaped, found, Part { what: "id", name: &field.name })?;
         batch.ids.commit();
     }
+    push_partition(batch, projection, fields.as_slice())
+}
+
+/// The partition; `fields` are what comes after the values, or only what comes after the id.
+fn push_partition(batch: &mut EventBatch, projection: &Projection, fields: &[Found]) -> Result<(), Refusal> {
+    let place = usize::from(projection.partition.is_some()) + usize::from(projection.punctuate.is_some());
     if let Some(field) = &projection.partition
-        && let Some(found) = fields.next()
+        && let Some(found) = fields.get(fields.len().wrapping_sub(place))
     {
         let found = nulled(batch, projection, *found);
         let EventBatch { partitions, bytes, unescaped, .. } = &mut *batch;
@@ -152,7 +182,7 @@ fn note_seen(batch: &mut EventBatch, fields: &[Found]) {
 
 /// What was found, or null if it is one of the texts that mean null (N2).
 #[inline]
-fn nulled(batch: &EventBatch, projection: &Projection, found: Found) -> Found {
+pub(super) fn nulled(batch: &EventBatch, projection: &Projection, found: Found) -> Found {
     if projection.nulls.is_empty() { found } else { nulled_by(batch, projection, found) }
 }
 

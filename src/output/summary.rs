@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 /// What is counted of the input as a whole.
-pub fn of_input(counters: &Counters) -> [(&'static str, u64); 8] {
+pub fn of_input(counters: &Counters) -> [(&'static str, u64); 9] {
     [
         ("records", counters.records),
         ("blank", counters.blank),
@@ -15,6 +15,7 @@ pub fn of_input(counters: &Counters) -> [(&'static str, u64); 8] {
         ("bad", counters.bad),
         ("duplicates", counters.duplicates),
         ("punctuation", counters.punctuation),
+        ("filtered", counters.filtered),
         ("events", counters.events),
         ("ambiguous_time", counters.ambiguous_time),
     ]

@@ -20,6 +20,7 @@ pub fn paragraph(counters: &Counters, took: Duration) -> String {
             &[
                 (counters.bad, "bad record", "bad records"),
                 (counters.duplicates, "duplicate", "duplicates"),
+                (counters.filtered, "filtered out", "filtered out"),
                 (counters.headers, "header", "headers"),
                 (counters.punctuation, "record of punctuation", "records of punctuation"),
                 (counters.blank, "blank line", "blank lines"),

@@ -120,6 +120,7 @@ fn got(bytes: &[u8], delimiter: u8, max_line: usize) -> Vec<Row> {
         time_is_arrival: false,
         partition: None,
         punctuate: None,
+        filter: None,
         nulls: Vec::new(),
     });
     let names = ["ts", "k", "v"].map(str::to_owned);

@@ -256,6 +256,7 @@ fn projection(wanted: &Wanted) -> Projection {
         time_is_arrival: false,
         partition: None,
         punctuate: None,
+        filter: None,
         nulls: wanted.nulls.iter().map(|null| (*null).to_owned()).collect(),
     }
 }

@@ -36,6 +36,7 @@ fn decoded(
         time_is_arrival: false,
         partition: None,
         punctuate: None,
+        filter: None,
         nulls: Vec::new(),
     });
     let reading = Reading { projection, names, source: "-", max_line: 200 };
