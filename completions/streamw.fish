@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= having= fail-if= warn-if= for= config= print-config h/help V/version
+    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= where= where-first having= fail-if= warn-if= for= config= print-config h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -80,6 +80,7 @@ always\t'also what goes elsewhere'
 never\t'nothing'"
 complete -c streamw -n "__fish_streamw_needs_command" -l max-bad -d 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-late -d 'The same for late drops' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l where -d 'Take only records of which this is so: \'status >= 500 && !path.startsWith("/health")\'' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l having -d 'Print only rows of which this is so: \'count > 100 && path != "/health"\'' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l fail-if -d 'Fail if this is so of any row printed, or of the summary (exit 3); repeatable' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l warn-if -d 'The same without failing' -r
@@ -93,6 +94,7 @@ complete -c streamw -n "__fish_streamw_needs_command" -l stats -d 'Print a summa
 complete -c streamw -n "__fish_streamw_needs_command" -s q -l quiet -d 'No lines for people on stderr, but the reason for a failure'
 complete -c streamw -n "__fish_streamw_needs_command" -s v -l verbose -d 'Say on stderr what was found and chosen, and at the end in words what came of it'
 complete -c streamw -n "__fish_streamw_needs_command" -l strict -d 'Stop at the first bad record (exit 1)'
+complete -c streamw -n "__fish_streamw_needs_command" -l where-first -d 'Records that do not pass --where do not move the watermark either'
 complete -c streamw -n "__fish_streamw_needs_command" -l print-config -d 'Print all flags as they would hold, and where each came from, as a file for --config'
 complete -c streamw -n "__fish_streamw_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c streamw -n "__fish_streamw_needs_command" -s V -l version -d 'Print version'

@@ -81,7 +81,7 @@ pub struct Advance {
 
 impl Counters {
     /// What is counted, in an order that never changes: new ones come last. The rest is made of it, or not counted here.
-    pub fn counts(&mut self) -> [&mut u64; 20] {
+    pub fn counts(&mut self) -> [&mut u64; 21] {
         let Counters {
             records,
             blank,
@@ -89,6 +89,7 @@ impl Counters {
             bad,
             duplicates,
             punctuation,
+            filtered,
             events,
             ambiguous_time,
             added,
@@ -131,6 +132,7 @@ impl Counters {
             retract,
             bytes,
             punctuation,
+            filtered,
         ]
     }
 

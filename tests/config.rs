@@ -213,6 +213,8 @@ fn every_flag_that_takes_a_value_comes_back_from_print_config() {
             let needed = match long {
                 "dedup-within" => "--dedup id",
                 "on-key-limit" => "--key-limit 5 -k id",
+                "where-first" => "--where a",
+                "tolerance" | "update-expect" => "--expect a",
                 _ => "",
             };
             Streamw::new().arg(argument).args(needed).args("--print-config").run()
