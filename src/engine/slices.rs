@@ -6,13 +6,15 @@ use super::pane::{Pane, Timing};
 use super::snapshot::SliceChanges;
 use super::table::IdMap;
 use super::tree::SliceTree;
-use super::{Context, Event, Placement, WindowStore};
+use super::{AHEAD, Context, Event, Placement, WindowStore};
 use crate::aggregate::Accumulator;
 use crate::aggregate::plan::merge_rows;
 use crate::time::Timestamp;
 use crate::window::sliced::{Slice, Sliced};
 use crate::window::{SliceId, Window, WindowId};
 use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::mem::discriminant;
 use std::ops::Range;
 
 /// The windows of a [`Sliced`] assigner and their state.
@@ -295,21 +297,31 @@ impl SliceStore {
         cx.keys.sort_by_key(&mut scratch.order, &mut scratch.sorting, |(_, id)| id);
         let bounds = self.assigner.window(window);
         let width = cx.plan.width();
-        for (row, id) in &scratch.order {
-            let row = *row as usize;
-            let row = whole.map_or_else(|| &scratch.cells[row * width..][..width], |table| table.row(row, cx.plan));
-            let key = cx.keys.bytes(*id);
-            cx.counters.count_pane(Timing::OnTime);
-            cx.emit.pane(&Pane {
-                spec: cx.spec,
-                window: bounds,
-                events: None,
-                key,
-                timing: Timing::OnTime,
-                revision: 0,
-                row,
-                replaces: &[],
-            });
+        let row_of = |row: u32| {
+            whole.map_or_else(
+                || &scratch.cells[row as usize * width..][..width],
+                |table| table.row(row as usize, cx.plan),
+            )
+        };
+        for group in scratch.order.chunks(AHEAD) {
+            // In the order of keys they lie anywhere in memory. Looked at side by side they are waited for once.
+            for (row, id) in group {
+                let row = row_of(*row);
+                black_box((row.first().map(discriminant), row.last().map(discriminant), cx.keys.bytes(*id).first()));
+            }
+            for (row, id) in group {
+                cx.counters.count_pane(Timing::OnTime);
+                cx.emit.pane(&Pane {
+                    spec: cx.spec,
+                    window: bounds,
+                    events: None,
+                    key: cx.keys.bytes(*id),
+                    timing: Timing::OnTime,
+                    revision: 0,
+                    row: row_of(*row),
+                    replaces: &[],
+                });
+            }
         }
     }
 

@@ -2,7 +2,6 @@
 
 use num_bigint::BigInt;
 use std::cmp::Ordering;
-use std::io::Write;
 
 /// Longest number that is read, in bytes (N6); a longer one is a bad value.
 pub const MAX_LITERAL: usize = 4096;
@@ -398,20 +397,21 @@ pub fn ratio_big(numerator: &BigInt, denominator: &BigInt) -> f64 {
 
 /// Appends an exact number: all its digits, no trailing zeros; `.0` if it is whole and `pointed`.
 pub fn write_exact(out: &mut Vec<u8>, mantissa: i128, scale: u8, pointed: bool) {
-    if let (0, Ok(mantissa)) = (scale, i64::try_from(mantissa)) {
-        let _ = write!(out, "{mantissa}");
-    } else {
-        let digits = mantissa.unsigned_abs().to_string();
-        write_digits(out, mantissa < 0, digits.as_bytes(), scale);
-    }
-    finish_exact(out, mantissa % pow10(scale) == 0, pointed);
+    let mut buffer = itoa::Buffer::new();
+    let magnitude = mantissa.unsigned_abs();
+    // Most are narrow, which is quicker.
+    let digits = match u64::try_from(magnitude) {
+        Ok(narrow) => buffer.format(narrow),
+        Err(_) => buffer.format(magnitude),
+    };
+    let whole = write_digits(out, mantissa < 0, digits.as_bytes(), scale);
+    finish_exact(out, whole, pointed);
 }
 
 /// As [`write_exact`], for a mantissa of any size.
 pub fn write_exact_big(out: &mut Vec<u8>, mantissa: &BigInt, scale: u8, pointed: bool) {
     let digits = mantissa.magnitude().to_string();
-    write_digits(out, mantissa.sign() == num_bigint::Sign::Minus, digits.as_bytes(), scale);
-    let whole = (mantissa % BigInt::from(pow10(scale))).magnitude().bits() == 0;
+    let whole = write_digits(out, mantissa.sign() == num_bigint::Sign::Minus, digits.as_bytes(), scale);
     finish_exact(out, whole, pointed);
 }
 
@@ -421,7 +421,8 @@ fn finish_exact(out: &mut Vec<u8>, whole: bool, pointed: bool) {
     }
 }
 
-fn write_digits(out: &mut Vec<u8>, negative: bool, digits: &[u8], scale: u8) {
+/// Appends `digits / 10^scale` without trailing zeros after the point; says whether nothing is left there.
+fn write_digits(out: &mut Vec<u8>, negative: bool, digits: &[u8], scale: u8) -> bool {
     let scale = usize::from(scale);
     if negative {
         out.push(b'-');
@@ -439,6 +440,7 @@ fn write_digits(out: &mut Vec<u8>, negative: bool, digits: &[u8], scale: u8) {
         out.extend(std::iter::repeat_n(b'0', zeros));
         out.extend_from_slice(&after[..kept]);
     }
+    kept == 0
 }
 
 #[cfg(test)]

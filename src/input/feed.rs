@@ -76,7 +76,7 @@ impl FileFeed {
     fn of(file: File, is_fifo: bool) -> io::Result<FileFeed> {
         let is_live = !file.metadata()?.is_file();
         if is_live {
-            const PIPE_BYTES: usize = 1 << 20;
+            const PIPE_BYTES: usize = 256 << 10;
             let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_BYTES);
         }
         Ok(FileFeed { file, is_live, is_fifo })

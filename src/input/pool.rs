@@ -251,3 +251,36 @@ fn decode(block: Block, tools: &mut Tools) -> EventBatch {
     }
     batch
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t9_items_come_back_in_order_whoever_decodes_them() {
+        const COUNT: usize = 2000;
+        for threads in [1, 2, 5] {
+            let (mut dealer, mut collector, _spare) = start(threads, 8, || EventBatch::new(0, 1)).expect("threads");
+            let dealing = thread::spawn(move || {
+                (0..COUNT).all(|number| dealer.deal(Item::Say(Severity::Note, number.to_string())).is_ok())
+            });
+            let mut taken = 0;
+            loop {
+                let item = match collector.try_next() {
+                    Ok(item) => item,
+                    Err(TryRecvError::Disconnected) => break,
+                    Err(TryRecvError::Empty) => {
+                        assert!(!collector.has_next());
+                        let Ok(item) = collector.next().recv() else { break };
+                        item
+                    }
+                };
+                collector.advance();
+                assert!(matches!(item, Item::Say(_, text) if text == taken.to_string()), "item {taken}");
+                taken += 1;
+            }
+            assert_eq!(taken, COUNT);
+            assert!(collector.ended_well() && dealing.join().expect("the dealer"));
+        }
+    }
+}

@@ -2,12 +2,11 @@
 
 use super::RowShape;
 use super::ndjson::replaces;
-use super::text::{json_value, number};
+use super::text::{integer, json_value, number};
 use crate::aggregate::{Raw, Value};
 use crate::engine::pane::{Events, Pane};
 use crate::event::key::{KeyPart, is_other, parts};
 use crate::time::Timestamp;
-use std::io::Write;
 
 /// Takes the cells of a row, one after the other.
 pub trait CellWriter {
@@ -71,10 +70,7 @@ pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
         value(&shape.plan.value(column, pane.row), cells);
     }
     cells.plain(false, |out| out.extend_from_slice(pane.timing.as_str().as_bytes()));
-    cells.plain(true, |out| {
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, "{}", pane.revision);
-    });
+    cells.plain(true, |out| integer(out, pane.revision.into()));
     if shape.has_replaces {
         if pane.replaces.is_empty() {
             cells.null();
@@ -86,9 +82,7 @@ pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
     }
     if shape.has_unbounded {
         match pane.events.and_then(|events| events.seq) {
-            Some(seq) => cells.plain(true, |out| {
-                let _ = write!(out, "{seq}");
-            }),
+            Some(seq) => cells.plain(true, |out| integer(out, seq)),
             None => cells.null(),
         }
         match pane.events {

@@ -1,11 +1,10 @@
 //! Rows as NDJSON.
 
-use super::text::{json_key_part, json_string, json_time, json_value};
+use super::text::{integer, json_key_part, json_string, json_time, json_value};
 use super::{Encoder, RowShape};
 use crate::engine::pane::{Events, Pane};
 use crate::event::key::{is_other, parts};
 use crate::window::Window;
-use std::io::Write;
 
 /// Writes each pane as a JSON object.
 pub struct Ndjson {
@@ -70,15 +69,18 @@ impl Encoder for Ndjson {
             out.extend_from_slice(name);
             json_value(out, &plan.value(column, pane.row));
         }
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, ",\"pane\":\"{}\",\"revision\":{}", pane.timing.as_str(), pane.revision);
+        out.extend_from_slice(b",\"pane\":\"");
+        out.extend_from_slice(pane.timing.as_str().as_bytes());
+        out.extend_from_slice(b"\",\"revision\":");
+        integer(out, pane.revision.into());
         if !pane.replaces.is_empty() {
             out.extend_from_slice(b",\"replaces\":");
             replaces(out, &self.shape, pane.replaces);
         }
         if let Some(Events { seq, is_partial }) = pane.events {
             if let Some(seq) = seq {
-                let _ = write!(out, ",\"seq\":{seq}");
+                out.extend_from_slice(b",\"seq\":");
+                integer(out, seq);
             }
             out.extend_from_slice(if is_partial { b",\"partial\":true" } else { b"" });
         }

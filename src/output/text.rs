@@ -95,13 +95,17 @@ pub fn json_key(out: &mut Vec<u8>, key: &[u8]) {
     out.push(b']');
 }
 
+/// Appends an integer.
+#[inline]
+pub fn integer(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
 /// Appends a number, or nothing if the value is none: `false` then.
 #[inline]
 pub fn number(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
     match value {
-        Value::Count(count) => {
-            let _ = write!(out, "{count}");
-        }
+        Value::Count(count) => integer(out, *count),
         Value::Exact { mantissa, scale, pointed } => write_exact(out, *mantissa, *scale, *pointed),
         Value::ExactBig { mantissa, scale, pointed } => write_exact_big(out, mantissa, *scale, *pointed),
         // The shortest digits that read back.

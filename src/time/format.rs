@@ -88,8 +88,10 @@ fn fraction(out: &mut Vec<u8>, nanos: i64) {
 fn write_units(out: &mut Vec<u8>, time: Timestamp, unit: i64) {
     let magnitude = time.0.unsigned_abs();
     let unit = unit as u64;
-    let sign = if time.0 < 0 { "-" } else { "" };
-    let _ = write!(out, "{sign}{}", magnitude / unit);
+    if time.0 < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(itoa::Buffer::new().format(magnitude / unit).as_bytes());
     let rest = magnitude % unit;
     if rest != 0 {
         let digits = unit.ilog10() as usize;
