@@ -208,6 +208,35 @@ fn h7_many_fields_columns_and_quotes_take_linear_time() {
 }
 
 #[test]
+#[ignore = "100 million keys a case"]
+fn h9_a_hundred_million_keys_take_the_room_of_a_million() {
+    const MILLION: usize = 1_000_000;
+    let records = |from: usize| (from..from + MILLION).map(|key| format!("1,user{key}\n")).collect::<String>();
+    // Peak memory when all is sent but what a pipe holds, and how it ended.
+    let measure = |mode: &str, millions: usize| {
+        let limit = format!("--key-limit {MILLION} --on-key-limit {mode} --output /dev/null");
+        let mut program = Program::start(&format!("-i csv --columns ts,k -t ts -k k -w 10s {limit}"));
+        for million in 0..millions {
+            program.send(records(million * MILLION));
+        }
+        let (memory, seconds) = (program.peak_memory(), program.cpu_seconds());
+        (memory, seconds, program.end())
+    };
+    for mode in ["other", "drop"] {
+        let (few, _, (status, ..)) = measure(mode, 1);
+        assert_eq!(status, Some(0));
+        let (many, seconds, (status, ..)) = measure(mode, 100);
+        println!("H9 --on-key-limit {mode}: a million keys {few} MiB, 100 million {many} MiB, {seconds:.1} s");
+        assert!(status == Some(0) && many as f64 <= 1.1 * few as f64 + 8.0);
+    }
+    let mut program = Program::start(&format!("-i csv --columns ts,k -t ts -k k -w 10s --key-limit {MILLION}"));
+    let input = records(0) + "1,one too many\n";
+    program.send(input);
+    assert!(program.report().contains("stopped at line 1000001 of -"));
+    assert_eq!(program.end().0, Some(1));
+}
+
+#[test]
 #[ignore = "a million keys"]
 fn h10_a_million_keys_that_collide() {
     let records = |keys: Vec<String>| {
