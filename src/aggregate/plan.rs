@@ -28,6 +28,14 @@ impl AggregateSpec {
             Some((name, call)) if !name.contains(':') => (Some(name), call),
             _ => (None, text),
         };
+        if let Some((word, field)) = call.strip_suffix(')').and_then(|call| call.split_once('('))
+            && !word.contains(':')
+        {
+            let field = if field == "*" || field.is_empty() { String::new() } else { format!(":{field}") };
+            return Err(format!(
+                "\"{text}\": a function and its field stand on either side of a colon, as in {word}{field}"
+            ));
+        }
         let (word, rest) = match call.split_once(':') {
             Some((word, rest)) => (word, Some(rest)),
             None => (call, None),
@@ -69,13 +77,27 @@ impl AggregateSpec {
     }
 }
 
+/// What functions are called elsewhere.
+const OTHER_NAMES: [(&str, &[&str]); 7] = [
+    ("avg", &["mean", "average"]),
+    ("stddev", &["std", "stdev", "sd"]),
+    ("var", &["variance"]),
+    ("sum", &["total"]),
+    ("distinct", &["count_distinct", "unique", "uniq", "nunique", "cardinality"]),
+    ("quantile", &["percentile", "perc", "pct"]),
+    ("collect", &["list", "array_agg"]),
+];
+
 /// The function of this name; the percentiles have one name each.
 fn find(word: &str) -> Result<(usize, usize, &'static Listed), String> {
     let is_percentile = word.strip_prefix('p').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let found = functions()
         .find(|(.., listed)| listed.name == word || is_percentile && listed.parameter == Parameter::Percentage);
     found.ok_or_else(|| {
-        let near = crate::suggest::near(word, functions().map(|(.., listed)| listed.name));
+        let near = match OTHER_NAMES.iter().find(|(_, others)| others.contains(&word)) {
+            Some((name, _)) => format!("; did you mean \"{name}\"?"),
+            None => crate::suggest::near(word, functions().map(|(.., listed)| listed.name)),
+        };
         let known: Vec<_> = functions().map(|(.., listed)| listed.name).collect();
         format!("unknown aggregate \"{word}\"{near} (known: {})", known.join(" "))
     })
@@ -239,6 +261,10 @@ mod tests {
             ("sum:", "field name is missing"),
             ("sum:a:b", "too many"),
             ("count:a:b", "too many"),
+            ("mean:v", "did you mean \"avg\""),
+            ("percentile:v:99", "did you mean \"quantile\""),
+            ("sum(v)", "as in sum:v"),
+            ("n=count(*)", "as in count"),
             ("mediam:v", "did you mean \"median\""),
             ("pNN:v", "a percentile goes from p0 to p100"),
             ("p101:v", "a percentile goes from p0 to p100"),

@@ -469,7 +469,9 @@ fn parse_delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         b"\\t" => Ok(b'\t'),
         [byte] if !matches!(byte, b'"' | b'\n' | b'\r') && byte.is_ascii() => Ok(*byte),
-        _ => Err(format!("\"{text}\" is not one character; a delimiter is one byte, and no quote or line end")),
+        _ => Err(format!(
+            "\"{text}\" is not one character; a delimiter is one byte (\\t is a tab), and no quote or line end"
+        )),
     }
 }
 
