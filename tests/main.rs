@@ -35,6 +35,7 @@ mod state_script;
 mod state_store;
 mod streams;
 mod table;
+mod tail;
 mod tidy;
 mod transcript;
 mod unpack;

@@ -22,6 +22,7 @@ pub mod pool;
 pub mod position;
 pub mod reader;
 pub mod record;
+pub mod tail;
 mod trail;
 pub mod unpack;
 

@@ -1,0 +1,316 @@
+//! Following a path: the file it names now, what that one was renamed to, and what comes after it (RELIABILITY R1 to R20).
+//!
+//! A [`Tail`] never waits and never looks at a clock: it is asked for bytes at a moment, gives what there is, and says when
+//! to ask again. Whoever asks may be woken earlier; what a tail does depends on the files alone.
+//!
+//! - A file that was renamed is read to its end; the next one is begun when nothing has been added for
+//!   [`QUIET`], or it has waited for `--rotate-wait`, or there is yet another one after it (R5, R6).
+//! - What stands right before the place is read again with each read. If it has changed, the file was emptied and written
+//!   anew: its rest is looked for in a copy beside it, as `copytruncate` makes one, and then the file is read from its
+//!   beginning (R2, R3, R4).
+//! - Files beside the path that came while we looked away are read in their order, before the one that has the name now.
+
+pub mod body;
+pub mod disk;
+mod find;
+pub mod position;
+pub mod reading;
+pub mod siblings;
+
+use crate::error::Severity;
+use body::Held;
+use disk::{FileSystem, Stat};
+use position::Position;
+use reading::{More, Reading};
+use siblings::{Known, Neighbourhood};
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A renamed file is given up for the next one when nothing has been added to it for so long.
+pub const QUIET: Duration = Duration::from_secs(1);
+
+/// Files that have been read whose end is remembered, in case one comes back (R17).
+const FORMERS: usize = 64;
+
+/// How a path is followed.
+#[derive(Clone, Debug)]
+pub struct TailOptions {
+    /// Whether what is there at first is passed over (`--from end`).
+    pub from_end: bool,
+    /// How long a renamed file is waited for at most once there is a new one, and a deleted one in any case.
+    pub rotate_wait: Duration,
+    /// How often to look where nothing tells that there is something new.
+    pub poll: Duration,
+}
+
+/// What a tail gives.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Given {
+    /// So many bytes were appended.
+    Bytes(usize),
+    /// What stands here is no byte.
+    Mark(Mark),
+    /// Nothing now; ask again after so long at the latest.
+    Nothing(Duration),
+}
+
+/// What stands between bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A file begins, or goes on at a place.
+    Begin {
+        /// The place.
+        offset: u64,
+        /// What the file begins with, if the place is not its beginning: to tell its format and header.
+        shown: Vec<u8>,
+    },
+    /// Here the file ends: a line that is not finished will not be.
+    End,
+    /// What was read of a line that is not finished is no more: the file was emptied.
+    Truncated,
+    /// So many NULs were passed over (R11).
+    Hole(u64),
+    /// A line for people.
+    Say(Severity, String),
+}
+
+/// A file that has been read.
+struct Former {
+    position: Position,
+    /// Whether it was emptied rather than renamed, so that a copy of it may be about.
+    is_truncated: bool,
+}
+
+/// A path that is followed.
+pub struct Tail {
+    path: PathBuf,
+    /// For people.
+    name: String,
+    files: Arc<dyn FileSystem>,
+    options: TailOptions,
+    neighbourhood: Neighbourhood,
+    /// Files to be read first, in order.
+    queue: VecDeque<Reading>,
+    reading: Option<Reading>,
+    /// Since when the file at hand has lost the name; `None` while it has it.
+    left: Option<Left>,
+    formers: VecDeque<Former>,
+    known: Known,
+    /// When the directories had changed last as the siblings were listed.
+    listed: Vec<Stat>,
+    marks: VecDeque<Mark>,
+    /// What is wrong with the path, once said.
+    complaint: Option<io::ErrorKind>,
+}
+
+/// The file at hand does not have the name any more.
+struct Left {
+    since: Instant,
+    /// Since when another has it.
+    replaced: Option<Instant>,
+    /// Since when nothing has been added.
+    quiet: Option<Instant>,
+}
+
+impl Tail {
+    fn new(files: Arc<dyn FileSystem>, path: &Path, options: TailOptions) -> Tail {
+        Tail {
+            path: path.to_owned(),
+            name: path.display().to_string(),
+            neighbourhood: Neighbourhood::of(&*files, path),
+            files,
+            options,
+            queue: VecDeque::new(),
+            reading: None,
+            left: None,
+            formers: VecDeque::new(),
+            known: Known::default(),
+            listed: Vec::new(),
+            marks: VecDeque::new(),
+            complaint: None,
+        }
+    }
+
+    /// The directories in which something may happen.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        self.neighbourhood.directories().map(Path::to_owned).collect()
+    }
+
+    /// The file at hand, for who may have to let it go.
+    pub fn held(&self) -> Option<Arc<Held>> {
+        self.reading.as_ref().map(|reading| reading.body.held())
+    }
+
+    /// How far the file at hand has been taken.
+    pub fn position(&self) -> Option<Position> {
+        self.reading.as_ref().map(Reading::position)
+    }
+
+    /// Whether bytes are at hand.
+    pub fn has_bytes(&self) -> bool {
+        self.marks.is_empty() && self.reading.as_ref().is_some_and(Reading::has_bytes)
+    }
+
+    /// Bytes that are known of and have not been taken.
+    pub fn lag(&self) -> u64 {
+        let rest = |reading: &Reading| {
+            let size = reading.body.stat().map_or(reading.stat.size, |stat| stat.size);
+            if reading.body.is_packed() { 0 } else { size.saturating_sub(reading.offset()) }
+        };
+        self.reading.iter().chain(&self.queue).map(rest).sum()
+    }
+
+    /// Gives what there is: appends at most so many bytes, or a mark that stands before them.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn give(&mut self, into: &mut Vec<u8>, most: usize, now: Instant) -> io::Result<Given> {
+        loop {
+            if let Some(mark) = self.marks.pop_front() {
+                return Ok(Given::Mark(mark));
+            }
+            let Some(reading) = &mut self.reading else {
+                if self.open_next()? {
+                    continue;
+                }
+                return Ok(Given::Nothing(self.options.poll));
+            };
+            if reading.has_bytes() {
+                return Ok(Given::Bytes(reading.take(into, most)));
+            }
+            match reading.look() {
+                Ok(More::Bytes) => {
+                    if let Some(left) = &mut self.left {
+                        left.quiet = None;
+                    }
+                }
+                Ok(More::Hole(length)) => {
+                    self.marks.push_back(Mark::Hole(length));
+                    self.say(Severity::Warning, &format!("{length} NUL bytes between two lines are passed over"));
+                }
+                Ok(More::Changed) => self.start_over()?,
+                Ok(More::End) => {
+                    if let Some(wait) = self.at_end(now) {
+                        return Ok(Given::Nothing(wait));
+                    }
+                }
+                // It was deleted and let go, or its server has no more of it.
+                Err(error) if is_gone(&error) => self.lose(),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// There is nothing more in the file at hand for now. Says when to look again, unless it is finished.
+    fn at_end(&mut self, now: Instant) -> Option<Duration> {
+        let reading = self.reading.as_ref()?;
+        if reading.is_finished {
+            self.finish();
+            return None;
+        }
+        let own = reading.stat.id;
+        let listed = self.list_if_changed();
+        let named = self.files.stat(&self.path).ok();
+        if named.is_some_and(|stat| stat.id == own) {
+            // While it has the name, nothing beside it comes after it.
+            if let Some((when, siblings)) = listed {
+                self.known.replace(&siblings);
+                self.listed = when;
+            }
+            self.left = None;
+            return Some(self.options.poll);
+        }
+        let later = match self.queue.len() {
+            0 => self.unread(named).len(),
+            queued => queued,
+        };
+        let links = self.reading.as_ref()?.body.stat().map_or(0, |stat| stat.links);
+        let left = self.left.get_or_insert(Left { since: now, replaced: None, quiet: None });
+        if later > 0 && left.replaced.is_none() {
+            // Its writer may not know of the new one at once.
+            (left.replaced, left.quiet) = (Some(now), None);
+        }
+        let quiet = *left.quiet.get_or_insert(now);
+        let wait = self.options.rotate_wait;
+        let mut due = (links == 0).then(|| left.since + wait);
+        if let Some(replaced) = left.replaced {
+            due = Some((quiet + QUIET).min(replaced + wait));
+        }
+        if later > 1 || due.is_some_and(|due| due <= now) {
+            self.finish();
+            return None;
+        }
+        Some(due.map_or(self.options.poll, |due| self.options.poll.min(due - now)))
+    }
+
+    /// The file at hand has been read.
+    fn finish(&mut self) {
+        let Some(mut reading) = self.reading.take() else { return };
+        if let Ok(stat) = reading.body.stat() {
+            reading.stat = stat;
+        }
+        self.known.add(reading.stat);
+        self.remember(Former { position: reading.position(), is_truncated: false });
+        self.left = None;
+        self.marks.push_back(Mark::End);
+    }
+
+    /// The file at hand cannot be read any more.
+    fn lose(&mut self) {
+        let Some(reading) = &self.reading else { return };
+        let unread = reading.body.held().size().saturating_sub(reading.offset());
+        if unread > 0 {
+            self.say(
+                Severity::Warning,
+                &format!("{unread} bytes were not read: the file was deleted, and nobody took them for --rotate-wait"),
+            );
+        }
+        self.finish();
+    }
+
+    /// The file at hand was emptied, and maybe written anew.
+    fn start_over(&mut self) -> io::Result<()> {
+        let Some(reading) = self.reading.take() else { return Ok(()) };
+        let position = reading.position();
+        let body = reading.body;
+        if let Ok(stat) = body.stat() {
+            self.queue.push_front(Reading::new(body, stat, 0)?);
+        }
+        match self.find(&position, self.neighbourhood.siblings(&*self.files)) {
+            Some((copy, mut rest)) => {
+                self.say(Severity::Detail, &format!("it was copied to {} and emptied", copy.path.display()));
+                self.known.add(copy.stat);
+                rest.is_finished = true;
+                // It has the same bytes up to here: reading goes on, maybe within a line.
+                self.reading = Some(rest);
+            }
+            None => {
+                self.say(Severity::Note, "it was truncated and is read from its beginning");
+                self.marks.push_back(Mark::Truncated);
+            }
+        }
+        self.remember(Former { position, is_truncated: true });
+        self.left = None;
+        Ok(())
+    }
+
+    fn remember(&mut self, former: Former) {
+        if self.formers.len() == FORMERS {
+            self.formers.pop_front();
+        }
+        self.formers.push_back(former);
+    }
+
+    fn say(&mut self, severity: Severity, text: &str) {
+        self.marks.push_back(Mark::Say(severity, format!("{}: {text}", self.name)));
+    }
+}
+
+/// Whether it says that a file is not there any more.
+fn is_gone(error: &io::Error) -> bool {
+    let stale = rustix::io::Errno::STALE.raw_os_error();
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(stale)
+}

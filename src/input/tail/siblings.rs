@@ -1,0 +1,198 @@
+//! The files beside a followed one that it may have been renamed or copied to: in its directory, its name plus a suffix.
+
+use super::disk::{FileId, FileSystem, Stat};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A file whose name is that of the followed one plus a suffix.
+#[derive(Clone, Debug)]
+pub struct Sibling {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What its name has more.
+    pub suffix: OsString,
+    /// What it is.
+    pub stat: Stat,
+}
+
+/// Where siblings of a path are looked for: beside it and, if it is a link, beside what it leads to.
+pub struct Neighbourhood {
+    places: Vec<(PathBuf, OsString)>,
+}
+
+impl Neighbourhood {
+    /// That of a path, which need not be there yet.
+    pub fn of(files: &dyn FileSystem, path: &Path) -> Neighbourhood {
+        let mut places = Vec::new();
+        for path in [Some(path.to_owned()), files.resolve(path).ok()].into_iter().flatten() {
+            let Some(name) = path.file_name() else { continue };
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let directory = files.resolve(directory).unwrap_or_else(|_| directory.to_owned());
+            if !places.iter().any(|place| *place == (directory.clone(), name.to_owned())) {
+                places.push((directory, name.to_owned()));
+            }
+        }
+        Neighbourhood { places }
+    }
+
+    /// The directories, which tell by their time of change whether names have come or gone.
+    pub fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.places.iter().map(|(directory, _)| directory.as_path())
+    }
+
+    /// The siblings there are, oldest first. What vanishes meanwhile, or cannot be looked at, is left out.
+    pub fn siblings(&self, files: &dyn FileSystem) -> Vec<Sibling> {
+        let mut found: Vec<Sibling> = Vec::new();
+        for (directory, name) in &self.places {
+            for candidate in files.names(directory).unwrap_or_default() {
+                let Some(suffix) = suffix(&candidate, name) else { continue };
+                let path = directory.join(&candidate);
+                let Ok(stat) = files.stat(&path) else { continue };
+                if stat.is_regular && !found.iter().any(|other| other.stat.id == stat.id) {
+                    found.push(Sibling { suffix: suffix.to_owned(), path, stat });
+                }
+            }
+        }
+        sort(&mut found);
+        found
+    }
+}
+
+/// What a name has more than another; `None` unless it begins with it and has more.
+pub fn suffix<'a>(candidate: &'a OsStr, name: &OsStr) -> Option<&'a OsStr> {
+    let rest = candidate.as_bytes().strip_prefix(name.as_bytes())?;
+    (!rest.is_empty()).then(|| OsStr::from_bytes(rest))
+}
+
+/// Oldest first, by when they were last written to. Where that is the same, names tell: they count up or down as most
+/// of the others do; down, as logrotate's do, if there is no telling.
+fn sort(siblings: &mut [Sibling]) {
+    siblings.sort_by(|one, other| {
+        one.stat.modified.cmp(&other.stat.modified).then_with(|| natural(&other.suffix, &one.suffix))
+    });
+    let mut upward = 0;
+    for pair in siblings.windows(2).filter(|pair| pair[0].stat.modified != pair[1].stat.modified) {
+        upward += if natural(&pair[0].suffix, &pair[1].suffix) == Ordering::Less { 1 } else { -1 };
+    }
+    if upward > 0 {
+        siblings.sort_by(|one, other| {
+            one.stat.modified.cmp(&other.stat.modified).then_with(|| natural(&one.suffix, &other.suffix))
+        });
+    }
+}
+
+/// Compares names by the numbers in them: `.9` comes before `.10`.
+fn natural(one: &OsStr, other: &OsStr) -> Ordering {
+    let pieces = |name: &OsStr| -> Vec<(Vec<u8>, u128)> {
+        let is_end = |pair: &[u8]| pair[0].is_ascii_digit() && !pair[1].is_ascii_digit();
+        let mut pieces = Vec::new();
+        let mut rest = name.as_bytes();
+        while !rest.is_empty() {
+            let end = rest.windows(2).position(is_end).map_or(rest.len(), |at| at + 1);
+            let (piece, after) = rest.split_at(end);
+            let digits = piece.iter().position(u8::is_ascii_digit).unwrap_or(piece.len());
+            let number = piece[digits..]
+                .iter()
+                .fold(0u128, |number, digit| number.saturating_mul(10).saturating_add(u128::from(digit & 0xF)));
+            pieces.push((piece[..digits].to_vec(), number));
+            rest = after;
+        }
+        pieces
+    };
+    pieces(one).cmp(&pieces(other))
+}
+
+/// Files of which it is known that they need not be read: they were there while the followed file was at hand, or have been
+/// read.
+#[derive(Default)]
+pub struct Known(HashMap<FileId, Stat>);
+
+impl Known {
+    /// Exactly these siblings are known now.
+    pub fn replace(&mut self, siblings: &[Sibling]) {
+        self.0 = siblings.iter().map(|sibling| (sibling.stat.id, sibling.stat)).collect();
+    }
+
+    /// A file has been read.
+    pub fn add(&mut self, stat: Stat) {
+        self.0.insert(stat.id, stat);
+    }
+
+    /// Forgets what is not among the siblings any more.
+    pub fn retain(&mut self, siblings: &[Sibling]) {
+        let present: HashMap<FileId, ()> = siblings.iter().map(|sibling| (sibling.stat.id, ())).collect();
+        self.0.retain(|id, _| present.contains_key(id));
+    }
+
+    /// Whether this is one of them, and no other file that got its inode.
+    pub fn has(&self, stat: &Stat) -> bool {
+        self.0.get(&stat.id).is_some_and(|known| match (known.created, stat.created) {
+            (Some(known), Some(created)) => known == created,
+            _ => (known.size, known.modified) == (stat.size, stat.modified),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sibling(suffix: &str, modified: i64) -> Sibling {
+        let stat = Stat {
+            id: FileId { device: 1, inode: modified as u64 },
+            size: 1,
+            modified,
+            created: None,
+            links: 1,
+            is_regular: true,
+        };
+        Sibling { path: PathBuf::from(format!("log{suffix}")), suffix: suffix.into(), stat }
+    }
+
+    #[test]
+    fn siblings_are_ordered_by_time_and_then_as_the_names_of_the_others_count() {
+        let cases: [(&[(&str, i64)], &str); 5] = [
+            (&[(".1", 30), (".2", 20), (".10", 10)], ".10 .2 .1"),
+            (&[(".1", 20), (".2", 20), (".3", 10)], ".3 .2 .1"),
+            (&[(".8", 10), (".9", 20), (".10", 20), (".11", 20)], ".8 .9 .10 .11"),
+            (
+                &[("-20260103", 9), ("-20260102", 9), ("-20260101", 3), ("-20260104", 12)],
+                "-20260101 -20260102 -20260103 -20260104",
+            ),
+            (&[(".1", 5), (".2", 5)], ".2 .1"),
+        ];
+        for (given, expected) in cases {
+            let mut siblings: Vec<_> = given.iter().map(|(suffix, modified)| sibling(suffix, *modified)).collect();
+            sort(&mut siblings);
+            let order: Vec<_> = siblings.iter().map(|sibling| sibling.suffix.to_string_lossy()).collect();
+            assert_eq!(order.join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn r1_another_file_with_a_known_inode_is_not_known() {
+        let mut known = Known::default();
+        let first = Stat { created: Some(1), ..sibling(".1", 7).stat };
+        known.add(first);
+        assert!(known.has(&Stat { size: 2, modified: 8, ..first }), "it was written to after all");
+        assert!(!known.has(&Stat { created: Some(2), ..first }));
+        let unknown_age = Stat { created: None, ..first };
+        known.add(unknown_age);
+        assert!(known.has(&unknown_age));
+        assert!(!known.has(&Stat { size: 2, ..unknown_age }));
+    }
+
+    #[test]
+    fn a_sibling_has_the_name_and_more() {
+        let of = |candidate: &'static str| {
+            suffix(OsStr::new(candidate), OsStr::new("a.log")).map(|s| s.to_str().expect("ASCII"))
+        };
+        assert_eq!(of("a.log.1.gz"), Some(".1.gz"));
+        assert_eq!(of("a.log-20260101"), Some("-20260101"));
+        assert_eq!(of("a.log"), None);
+        assert_eq!(of("b.log.1"), None);
+    }
+}
