@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, after, bounded, never};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::event::{PollFd, PollFlags, poll};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -91,6 +91,16 @@ pub struct Interrupts {
     signal: Arc<AtomicUsize>,
     /// Speaks when there is a signal, or nobody reads stdout any more.
     pub wake: Receiver<Wake>,
+    /// Where to speak; `None` if this process's signals are not for this run.
+    wake_to: Option<Sender<Wake>>,
+    requests: Arc<Requests>,
+}
+
+/// What signals have asked for and has not been done yet.
+#[derive(Default)]
+struct Requests {
+    reopening: AtomicBool,
+    status: AtomicBool,
 }
 
 /// Why a waiting run is woken.
@@ -100,17 +110,51 @@ pub enum Wake {
     Signal,
     /// The reader of stdout has gone away.
     StdoutClosed,
+    /// SIGHUP or SIGUSR1, if they are requests.
+    Request,
 }
 
 impl Interrupts {
     fn none() -> Interrupts {
-        Interrupts { signal: Arc::default(), wake: never() }
+        Interrupts { signal: Arc::default(), wake: never(), wake_to: None, requests: Arc::default() }
     }
 
     /// Lets this thread take signals, now that all others are started.
     pub fn listen(&self) {
         // It can only fail for signals that do not exist.
         let _ = stopping().thread_unblock();
+    }
+
+    /// From now on SIGUSR1 asks for the status, and SIGHUP, if that is wanted, for files to be opened anew.
+    ///
+    /// # Errors
+    /// If signals cannot be heard.
+    pub fn hear_requests(&self, with_reopening: bool) -> io::Result<()> {
+        let Some(wake) = self.wake_to.clone() else { return Ok(()) };
+        let mut signals = signal_hook::iterator::Signals::new([SIGUSR1])?;
+        if with_reopening {
+            signals.add_signal(SIGHUP)?;
+        }
+        let requests = self.requests.clone();
+        thread::Builder::new().name("requests".into()).spawn(move || {
+            for signal in signals.forever() {
+                let request = if signal == SIGHUP { &requests.reopening } else { &requests.status };
+                request.store(true, Ordering::SeqCst);
+                // If there is no room, the run is being woken anyway.
+                let _ = wake.try_send(Wake::Request);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Whether files are to be opened anew; asks for it no more.
+    pub fn takes_reopening(&self) -> bool {
+        self.requests.reopening.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether the status is to be told; asks for it no more.
+    pub fn takes_status(&self) -> bool {
+        self.requests.status.swap(false, Ordering::SeqCst)
     }
 
     /// The signal that asks the run to stop, if any.
@@ -152,12 +196,12 @@ impl Host {
         let stdin = own(io::stdin().as_fd().try_clone_to_owned())?;
         let stdout = own(io::stdout().as_fd().try_clone_to_owned())?;
         let stderr = own(io::stderr().as_fd().try_clone_to_owned())?;
-        let (wake_to, wake) = bounded(2);
+        let (wake_to, wake) = bounded(4);
         // Threads inherit this. Only the main thread is to take signals: when it is woken by an end
         // of input that came after a signal, it then knows of the signal first (E3).
         stopping().thread_block()?;
         let signal = watch_signals(wake_to.clone())?;
-        watch_reader(stdout.try_clone()?, wake_to)?;
+        watch_reader(stdout.try_clone()?, wake_to.clone())?;
         let screen = stderr.try_clone()?;
         Ok(Host {
             terminals: terminals(&stdin, &stdout, &stderr),
@@ -167,7 +211,7 @@ impl Host {
             stdin: Box::new(FileFeed::new(stdin)?),
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
-            interrupts: Interrupts { signal, wake },
+            interrupts: Interrupts { signal, wake, wake_to: Some(wake_to), requests: Arc::default() },
         })
     }
 }

@@ -203,6 +203,7 @@ fn every_flag_that_takes_a_value_comes_back_from_print_config() {
             "discarding",
             "final",
             "drop",
+            "end",
         ];
         let output = values.map(|value| {
             let argument = match argument.get_action() {

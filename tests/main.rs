@@ -7,6 +7,7 @@ mod config;
 mod early;
 mod expressions;
 mod filter;
+mod follow;
 mod formats;
 mod fuzz;
 mod generated;

@@ -1,5 +1,6 @@
 //! Flags to configuration: every check that needs more than one flag.
 
+use super::follow::Follow;
 use super::{BeyondFlag, EmitFlag, Flags, LateRuleFlag, OutputTimeFlag, Terminals, UpdatesFlag};
 use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
 use crate::engine::bound::{Beyond, KeyLimit};
@@ -42,6 +43,8 @@ pub struct Config {
     pub inputs: Vec<PathBuf>,
     /// Whether they are read side by side.
     pub is_merged: bool,
+    /// How they are followed, if they are.
+    pub follow: Option<Follow>,
     /// How long a source may be silent, if that is of any consequence.
     pub idle_timeout: Option<Duration>,
     /// How they are read.
@@ -173,6 +176,7 @@ impl Config {
         let key_limit = key_limit(&flags)?;
         let windows = windows(&flags)?;
         let running = running(&flags)?;
+        let follow = flags.follow.follow(&flags.files)?;
         let sources = sources(&flags)?;
         let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
         let aggs = if flags.agg.is_empty() { vec!["count".to_owned()] } else { flags.agg };
@@ -249,6 +253,7 @@ impl Config {
             time_is_given: flags.time.is_some(),
             projection,
             is_merged: flags.merge,
+            follow,
             idle_timeout: sources.idle_timeout,
             inputs: if flags.files.is_empty() { vec!["-".into()] } else { flags.files },
             read: ReadOptions {
@@ -340,8 +345,19 @@ fn sources(flags: &Flags) -> Result<Sources, String> {
     if flags.time.as_deref() == Some(ARRIVAL) && flags.replay.is_some() {
         return Err("-t @now is the time of arrival, and --replay goes by the times of records; leave one out".into());
     }
+    if flags.follow.follow && flags.merge {
+        return Err(
+            "--merge waits for one file after the other, and with -F each is a source of its own anyway; leave it out"
+                .into(),
+        );
+    }
+    if flags.follow.follow && flags.replay.is_some() {
+        return Err("-F takes records as they are written, and --replay is for recorded ones; leave one out".into());
+    }
     let inputs = u32::try_from(flags.files.len().max(1)).map_err(|_| "too many files".to_owned())?;
-    let rule = match (flags.merge, partition.is_some()) {
+    let are_many = flags.merge || flags.follow.follow && inputs > 1;
+    let rule = match (are_many, partition.is_some()) {
+        (true, true) if flags.follow.follow => SourceRule::Partitions,
         (true, true) => {
             return Err("--merge makes a source of each file, --partition of each value; leave one of them out".into());
         }

@@ -4,9 +4,11 @@ mod checks;
 mod color;
 mod config;
 mod config_file;
+mod follow;
 mod layers;
 
 pub use config::{Config, Pace, Share};
+pub use follow::Follow;
 pub use layers::{Environment, PREFIX};
 
 use crate::error::Severity;
@@ -26,6 +28,7 @@ use checks::CheckFlags;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use color::ColorFlag;
+use follow::FollowFlags;
 use layers::{ConfigFlags, Layers};
 use std::ffi::OsString;
 use std::fmt;
@@ -188,6 +191,9 @@ struct Flags {
     /// What comes later for a window printed so is late, as if W had reached its end.
     #[arg(long, help_heading = "Sources")]
     idle_flush: bool,
+
+    #[command(flatten)]
+    follow: FollowFlags,
 
     /// A record with this field moves W to its value and is no event; no other record moves W
     ///

@@ -22,10 +22,17 @@ pub struct Cursor {
     until: Option<usize>,
     /// Bytes of it that have been counted.
     counted: u64,
+    /// Whether it is taken whoever's turn it is.
+    is_whole: bool,
     is_done: bool,
 }
 
 impl Cursor {
+    /// All of a batch is taken at once.
+    pub fn whole() -> Cursor {
+        Cursor { is_whole: true, ..Cursor::default() }
+    }
+
     /// Whether all of the batch has been taken.
     pub fn is_done(&self) -> bool {
         self.is_done
@@ -103,7 +110,7 @@ impl General {
                 break;
             }
             let has_reached = cursor.until.is_some_and(|until| until <= cursor.events && until < batch.times.len());
-            if has_reached || !self.sources.is_next(input) {
+            if has_reached || !(cursor.is_whole || self.sources.is_next(input)) {
                 cursor.counted = end_of_line(batch, cursor);
                 progress.counters.bytes += cursor.counted;
                 return ControlFlow::Continue(());

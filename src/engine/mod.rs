@@ -44,6 +44,7 @@ use running::Running;
 use session::SessionStore;
 use slices::SliceStore;
 use snapshot::{Groups, Kept};
+pub use sources::SourceStanding;
 use std::ops::{ControlFlow, Range};
 use trigger::{Trigger, Verdict};
 
@@ -232,7 +233,7 @@ impl Engine {
             Machine::General(general) => general,
         };
         match input {
-            Input::Batch(batch, now) => return general.take(progress, batch, &mut Cursor::default(), now, emit),
+            Input::Batch(batch, now) => return general.take(progress, batch, &mut Cursor::whole(), now, emit),
             Input::Part(batch, cursor, now) => return general.take(progress, batch, cursor, now, emit),
             Input::End => return general.end(progress, emit),
             Input::Wake(input) => general.wake(input.0),
@@ -256,6 +257,15 @@ impl Engine {
         match &self.windows {
             Machine::General(general) => general.sources().heard_first(),
             Machine::Slices(_) | Machine::Sessions(_) => None,
+        }
+    }
+
+    /// How the inputs stand that have watermarks of their own, in order; none if there is one watermark for all, or
+    /// one for each partition.
+    pub fn standings(&self) -> Vec<SourceStanding> {
+        match &self.windows {
+            Machine::General(general) => general.sources().of_inputs(),
+            Machine::Slices(_) | Machine::Sessions(_) => Vec::new(),
         }
     }
 

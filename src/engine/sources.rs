@@ -32,6 +32,17 @@ enum Standing {
     Ended,
 }
 
+/// How an input with a watermark of its own stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceStanding {
+    /// Its watermark; `None` before its first event.
+    pub watermark: Option<Timestamp>,
+    /// Whether the minimum waits for it: it is neither idle nor has it ended.
+    pub is_awaited: bool,
+    /// When it had an event last; counted from the beginning of the run.
+    pub heard: Span,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Source {
     watermark: Timestamp,
@@ -202,6 +213,19 @@ impl Sources {
     /// The input whose record is to be taken next: the one with the smallest watermark.
     pub fn next(&self) -> Option<u32> {
         self.active.first().map(|(_, id)| *id)
+    }
+
+    /// How the inputs stand, in their order; none if watermarks are not those of inputs.
+    pub fn of_inputs(&self) -> Vec<SourceStanding> {
+        let standing = |source: &Source| SourceStanding {
+            watermark: Some(source.watermark).filter(|watermark| *watermark > Timestamp::MIN),
+            is_awaited: source.standing == Standing::Active,
+            heard: source.heard,
+        };
+        match self.rule {
+            SourceRule::Inputs(_) => self.sources.iter().map(standing).collect(),
+            SourceRule::One | SourceRule::Partitions => Vec::new(),
+        }
     }
 
     /// Whether there is an input before which a source has to stand back.

@@ -62,6 +62,10 @@ pub enum Reason {
     Format,
     /// Longer than `--max-line`.
     TooLong,
+    /// The followed file ended within it, and what there is is no record.
+    Partial,
+    /// The followed file was truncated within it.
+    Truncated,
     /// The event time is missing, unreadable or out of range (T1).
     Time,
     /// A key that is an object, an array or an endless number (N4, N6).
@@ -87,6 +91,8 @@ impl Reason {
             Reason::Ragged => "ragged",
             Reason::Format => "format",
             Reason::TooLong => "too_long",
+            Reason::Partial => "partial",
+            Reason::Truncated => "truncated",
             Reason::Time => "time",
             Reason::Jump => "jump",
             Reason::Future => "future",

@@ -1,5 +1,6 @@
 //! Where bytes come from, and whether more are waiting.
 
+use super::tail::Mark;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::fs::{File, Metadata, OpenOptions};
@@ -26,6 +27,16 @@ pub trait Feed: Read + Send {
 
     /// Bytes that are there to be read, if they can be known beforehand.
     fn size(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether it is what a path names from time to time. A read then also gives none where a file ends.
+    fn is_followed(&self) -> bool {
+        false
+    }
+
+    /// What stands where a read gave none; `None` at the end.
+    fn take_mark(&mut self) -> Option<Mark> {
         None
     }
 

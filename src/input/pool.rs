@@ -5,7 +5,7 @@
 use super::position::Learnt;
 use super::{Decode, Layout, Tools, push_bad, too_long};
 use crate::error::{Error, Severity};
-use crate::event::{EventBatch, Reason, RecordSpan, SourceId, TextSpan};
+use crate::event::{Aside, EventBatch, Reason, RecordSpan, SourceId, TextSpan};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use std::collections::BTreeMap;
 use std::io;
@@ -26,6 +26,10 @@ pub struct Block {
 pub enum Content {
     /// Whole records, what the reader knows of them, and what decodes them.
     Records(Layout, Arc<dyn Decode>),
+    /// The same of a line that its file ended in (R7).
+    Unfinished(Layout, Arc<dyn Decode>),
+    /// What was read of a line that is no more (R2).
+    Lost,
     /// The beginning of one line that was too long to keep.
     LongLine {
         /// Its whole length.
@@ -242,6 +246,17 @@ fn decode(block: Block, tools: &mut Tools) -> EventBatch {
     let Block { mut batch, content } = block;
     match content {
         Content::Records(layout, decoder) => decoder.decode(&layout, &mut batch, tools),
+        Content::Unfinished(layout, decoder) => {
+            decoder.decode(&layout, &mut batch, tools);
+            batch.asides.iter_mut().for_each(|placed| unfinished(&mut placed.aside));
+        }
+        Content::Lost => {
+            let text = TextSpan { start: 0, len: batch.bytes.len() as u32 };
+            let end = batch.consumed;
+            batch.lines = memchr::memchr_iter(b'\n', &batch.bytes).count() as u32 + 1;
+            let detail = "the file was truncated within this line".to_owned();
+            push_bad(&mut batch, RecordSpan { text, line: 0 }, (Reason::Truncated, detail), end);
+        }
         Content::LongLine { length, lines, max_line } => {
             let text = TextSpan { start: 0, len: batch.bytes.len() as u32 };
             let end = batch.consumed;
@@ -250,6 +265,16 @@ fn decode(block: Block, tools: &mut Tools) -> EventBatch {
         }
     }
     batch
+}
+
+/// A line that its file ended in is bad for that reason.
+fn unfinished(aside: &mut Aside) {
+    if let Aside::Bad(bad) = aside
+        && bad.reason != Reason::TooLong
+    {
+        bad.reason = Reason::Partial;
+        bad.detail = format!("the file ended within this line ({})", bad.detail);
+    }
 }
 
 #[cfg(test)]

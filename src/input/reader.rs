@@ -7,6 +7,7 @@ use super::foreign::{self, Beginning, Foreign, Remedy};
 use super::ndjson::Ndjson;
 use super::pool::{Block, Content, Dealer, Gone, Item, Pause};
 use super::position::{Learnt, TAIL_BYTES};
+use super::tail::Mark;
 use super::unpack::{LONGEST_MAGIC, Packing};
 use super::{Decode, EXCERPT, Format, Layout, Reading, explain};
 use crate::error::{Error, Severity, TIME_FIELDS};
@@ -18,6 +19,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
+
+mod follow;
 
 /// An opened input.
 pub struct Source {
@@ -161,6 +164,9 @@ impl Reader {
     }
 
     fn read(&mut self, source: Source, batch: EventBatch) -> Result<(), End> {
+        if source.feed.is_followed() {
+            return self.follow(source, batch);
+        }
         SourceReader::new(source, batch, self)?.read(self)
     }
 
@@ -232,6 +238,12 @@ struct SourceReader {
     packed: Option<(Packing, Arc<AtomicU64>)>,
     /// Why the input cannot be read on, once what was whole before it has been dealt out.
     broken: Option<Error>,
+    /// What reading has come to that is no byte, once what was before it has been dealt out.
+    mark: Option<Mark>,
+    /// The columns or fields, once they are known.
+    names: Option<Vec<String>>,
+    /// Those of the file that the path named before.
+    names_before: Option<Vec<String>>,
 }
 
 impl SourceReader {
@@ -248,6 +260,7 @@ impl SourceReader {
             };
         }
         let packing = learnt.as_ref().and_then(|learnt| learnt.packing);
+        let names = learnt.as_ref().and_then(|learnt| learnt.names.clone());
         Ok(SourceReader {
             source,
             phase,
@@ -260,13 +273,17 @@ impl SourceReader {
             has_content: false,
             packed: packing.zip(packed),
             broken: None,
+            mark: None,
+            names,
+            names_before: None,
         })
     }
 
-    fn read(mut self, reader: &mut Reader) -> Result<(), End> {
+    fn read(&mut self, reader: &mut Reader) -> Result<(), End> {
         loop {
             self.fill(reader)?;
-            if matches!(self.phase, Phase::Unknown) && !self.detect(reader)? && self.broken.is_none() {
+            let is_unknown = matches!(self.phase, Phase::Unknown) && !self.has_ended_empty();
+            if is_unknown && !self.detect(reader)? && self.broken.is_none() {
                 continue;
             }
             self.refuse_lone_returns()?;
@@ -275,7 +292,7 @@ impl SourceReader {
             if let Some(error) = self.broken.take() {
                 return Err(End::Failed(error));
             }
-            if self.is_end {
+            if self.is_end && !self.goes_on_after_hole() {
                 reader.taken_before += self.taken();
                 if !self.batch.bytes.is_empty() && !matches!(self.phase, Phase::Unknown) {
                     self.tell_open_line(reader)?;
@@ -323,10 +340,7 @@ impl SourceReader {
                 reader.arrival = reader.arrival.max((reader.clock.wall)());
             }
             match read {
-                Ok(0) => {
-                    self.is_end = true;
-                    return Ok(());
-                }
+                Ok(0) => return self.heed_mark(reader),
                 Ok(_) if self.batch.bytes.len() < goal && self.source.feed.is_ready() => {}
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -346,6 +360,11 @@ impl SourceReader {
             return Ok(false);
         }
         match (Packing::of(bytes), &self.packed) {
+            (Some(packing), None) if self.source.feed.is_followed() => {
+                return Err(
+                    self.unreadable("packed, and only plain text is followed", Remedy::Filter(packing.command()))
+                );
+            }
             (Some(packing), None) => return self.unpack(packing, reader),
             (Some(_), Some((outer, _))) => {
                 return Err(self.unreadable("packed twice", Remedy::Filter(outer.command())));
@@ -363,7 +382,7 @@ impl SourceReader {
         let format = reader.options.format.format(kind);
         self.explain(reader, || format!("read as {}, {by}", format.name()))?;
         self.batch.bytes.drain(..mark);
-        self.offset = mark as u64;
+        self.offset += mark as u64;
         self.phase = Phase::Found(format.cutter(reader.options.max_line), format);
         self.kind = Some(kind);
         self.tell_learnt(reader, None)?;
@@ -403,7 +422,7 @@ impl SourceReader {
     /// would be one line, and the only one of a CSV file is its header.
     fn refuse_lone_returns(&self) -> Result<(), End> {
         let bytes = &self.batch.bytes;
-        let is_whole_input = self.is_end && self.offset <= BYTE_ORDER_MARK.len() as u64;
+        let is_whole_input = self.is_end && self.mark.is_none() && self.offset <= BYTE_ORDER_MARK.len() as u64;
         let has_lone_return = || memchr::memchr(b'\r', bytes).is_some_and(|at| at + 1 < bytes.len());
         if is_whole_input && has_lone_return() && memchr::memchr(b'\n', bytes).is_none() {
             let what = "text whose lines end with a carriage return alone";
@@ -428,7 +447,13 @@ impl SourceReader {
 
     /// Cuts off whole records and deals them out.
     fn cut(&mut self, reader: &mut Reader) -> Result<(), End> {
-        let is_end = self.is_end && !self.leaves_open_line(reader);
+        if self.mark.is_some() {
+            return self.cut_at_mark(reader);
+        }
+        self.cut_records(reader, self.is_end && !self.leaves_open_line(reader))
+    }
+
+    fn cut_records(&mut self, reader: &mut Reader, is_end: bool) -> Result<(), End> {
         loop {
             let (Phase::Found(cutter, _) | Phase::Known(cutter, _)) = &mut self.phase else {
                 return Ok(());
@@ -449,7 +474,8 @@ impl SourceReader {
             self.shown = if known_to < end { 0 } else { self.shown - end };
             layout.malformed.retain(|line| line.start < known_to);
             let block = self.next_batch(reader, known_to)?;
-            self.deal(reader, block, known_to as u64, Content::Records(layout, decoder))?;
+            let content = if is_end && self.mark.is_some() { Content::Unfinished } else { Content::Records };
+            self.deal(reader, block, known_to as u64, content(layout, decoder))?;
         }
     }
 
@@ -492,7 +518,16 @@ impl SourceReader {
         };
         layout.header = first.is_header.then_some(0);
         reader.choose_time(&first.names, source)?;
-        let decoder = format.decoder(reader.reading(&first.names, source))?;
+        let mut first = first;
+        let decoder = match (format.decoder(reader.reading(&first.names, source)), &self.names_before) {
+            // A log that is rotated need not repeat its header.
+            (Err(_), Some(names)) if first.is_header => {
+                layout.header = None;
+                first.names.clone_from(names);
+                format.decoder(reader.reading(names, source))?
+            }
+            (decoder, _) => decoder?,
+        };
         if reader.options.explains {
             let reading = reader.reading(&first.names, source);
             let times = explain::times(format.as_ref(), &reading, &self.batch.bytes[..end], layout);
@@ -505,6 +540,7 @@ impl SourceReader {
             reader.dealer.deal(Item::Names(names.clone()))?;
         }
         self.tell_learnt(reader, Some(&names))?;
+        self.names = Some(names);
         self.phase = match std::mem::replace(&mut self.phase, Phase::Unknown) {
             Phase::Found(cutter, _) | Phase::Known(cutter, _) => Phase::Known(cutter, decoder.clone()),
             Phase::Unknown => Phase::Unknown,
@@ -563,7 +599,7 @@ impl SourceReader {
             line.bytes.extend(more.iter().take(EXCERPT - line.bytes.len()));
             keep_ending(&mut line.ending, &self.batch.bytes[..end_of_line.map_or(more.len(), |at| at + 1)]);
         }
-        if self.is_end && end_of_line.is_none() && self.leaves_open_line(reader) {
+        if self.is_end && self.mark.is_none() && end_of_line.is_none() && self.leaves_open_line(reader) {
             return self.tell_open_line(reader);
         }
         if length as usize == line.bytes.len() && line.bytes.last() == Some(&b'\r') {

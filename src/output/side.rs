@@ -10,6 +10,7 @@ use crate::engine::pane::{Emit, LateDrop, Pane, RecordRef};
 use crate::error::{Error, Severity};
 use crate::event::BadRecord;
 use crate::metrics::{Advance, Counters};
+use crate::time::Timestamp;
 use crate::time::format::TimeStyle;
 use std::io::Write;
 use std::time::Duration;
@@ -53,6 +54,17 @@ pub struct Sinks {
     pub late: Option<Sink>,
     /// Bad records, if not to stderr.
     pub bad: Option<Sink>,
+}
+
+/// What is written into files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Rows (`--output`).
+    Rows,
+    /// Late drops (`--late`).
+    Late,
+    /// Bad records (`--bad`).
+    Bad,
 }
 
 impl Output {
@@ -115,17 +127,41 @@ impl Output {
         }
     }
 
+    /// An answer to somebody who asked, however quiet the run is to be.
+    pub fn answer(&mut self, text: &str) {
+        let paint = self.voice.paint;
+        self.stderr.lines(|out| {
+            let _ = writeln!(out, "{} {}", paint.prefix(Severity::Note), for_people(text));
+        });
+    }
+
+    /// Goes on writing somewhere else, once all that has been gathered is written; a new file begins as the first did.
+    pub fn reopen(&mut self, which: Which, writer: Box<dyn Write + Send>, is_new: bool) {
+        let sink = match which {
+            Which::Rows => Some(&mut self.rows),
+            Which::Late => self.late.as_mut(),
+            Which::Bad => self.bad.as_mut(),
+        };
+        let Some(sink) = sink else { return };
+        sink.reopen(writer);
+        if which == Which::Rows && is_new {
+            sink.lines(|out| self.encoder.header(out));
+        }
+    }
+
+    /// A time as rows show it.
+    pub fn shown(&self, time: Timestamp) -> String {
+        let mut text = Vec::new();
+        self.time_style.write(&mut text, time);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// Says which record moved the watermark farthest, if events were dropped for it (T11).
     pub fn tell_advance(&mut self, advance: &Advance) {
         if advance.later_drops == 0 {
             return;
         }
-        let shown = |time| {
-            let mut text = Vec::new();
-            self.time_style.write(&mut text, time);
-            String::from_utf8_lossy(&text).into_owned()
-        };
-        let (from, to) = (shown(advance.from), shown(advance.to));
+        let (from, to) = (self.shown(advance.from), self.shown(advance.to));
         let source = self.sources.get(advance.source as usize).map_or("", String::as_str);
         let (line, drops) = (advance.line, advance.later_drops);
         let (events, were) = if drops == 1 { ("event", "was") } else { ("events", "were") };

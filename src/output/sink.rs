@@ -45,6 +45,12 @@ impl Sink {
         self.write_out();
     }
 
+    /// Writes out what has been gathered, and goes on writing there.
+    pub fn reopen(&mut self, writer: Box<dyn Write + Send>) {
+        self.flush();
+        self.writer = writer;
+    }
+
     /// Writes out something whole, also if it is empty.
     pub fn write_whole(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.buffer);

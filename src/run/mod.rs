@@ -4,6 +4,7 @@
 mod checking;
 mod ending;
 mod fields;
+mod following;
 mod open;
 mod recap;
 mod refresh;
@@ -12,6 +13,7 @@ mod streams;
 mod taking;
 mod view;
 mod waiting;
+mod watch;
 
 use crate::cli::{self, Command, Config, Share};
 use crate::commands;
@@ -20,7 +22,8 @@ use crate::engine::sources::SourceRule;
 use crate::error::{Error, Exit, Severity};
 use crate::host::{Clock, Host, Interrupts};
 use crate::input::reader::Source;
-use crate::output::side::{Output, Sinks};
+use crate::output::RowFormat;
+use crate::output::side::{Output, Sinks, Which};
 use crate::output::sink::Sink;
 use crate::output::text::for_people;
 use crate::time::format::TimeStyle;
@@ -33,10 +36,12 @@ use replay::Replay;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use streams::Stream;
 use view::View;
+use watch::Watch;
 
 /// Runs as the program does, on the process's own streams; returns the exit status.
 pub fn process(arguments: Vec<OsString>) -> u8 {
@@ -79,7 +84,7 @@ fn run(config: Config, host: Host) -> Exit {
     let Host { stdin, stdout, mut stderr, interrupts, width, clock, .. } = host;
     let clock: Arc<dyn Clock> = Arc::from(clock);
     let paint = config.voice.paint;
-    let started = Opened::new(&config, stdin, stdout).and_then(|opened| start(&config, opened, &clock));
+    let started = Opened::new(&config, stdin, stdout, &clock).and_then(|opened| start(&config, opened, &clock));
     match started {
         Ok(started) => {
             let is_alone = !started.writers.has_terminal;
@@ -98,6 +103,7 @@ fn run(config: Config, host: Host) -> Exit {
 /// What is under way before the first batch comes.
 struct Started {
     streams: Vec<Stream>,
+    watch: Option<Watch>,
     writers: Writers,
     fields: Fields,
     source_names: Vec<String>,
@@ -107,17 +113,20 @@ struct Started {
 
 /// Starts the threads that read and decode.
 fn start(config: &Config, opened: Opened, clock: &Arc<dyn Clock>) -> Result<Started, Error> {
-    let Opened { sources, writers } = opened;
+    let Opened { sources, watch, writers } = opened;
     let names: Vec<String> = config.projection.fields().map(|field| field.name.clone()).collect();
     let fields = Fields::new(names, sources.iter().any(|source| source.feed.is_live()));
     let total = sources.iter().map(|source| source.feed.size()).sum();
     let source_names = sources.iter().map(|source| source.name.clone()).collect();
-    let groups: Vec<Vec<Source>> =
-        if config.is_merged { sources.into_iter().map(|source| vec![source]).collect() } else { vec![sources] };
+    let groups: Vec<Vec<Source>> = if config.is_merged || config.follow.is_some() {
+        sources.into_iter().map(|source| vec![source]).collect()
+    } else {
+        vec![sources]
+    };
     let count = groups.len();
     let streams = groups.into_iter().map(|sources| Stream::start(config, clock, count, sources));
     let streams = streams.collect::<Result<_, _>>()?;
-    Ok(Started { streams, writers, fields, source_names, total })
+    Ok(Started { streams, watch, writers, fields, source_names, total })
 }
 
 /// A run in progress.
@@ -140,6 +149,12 @@ struct Run {
     has_stats: bool,
     is_verbose: bool,
     writes_to_stdout: bool,
+    /// The followed files.
+    watch: Option<Watch>,
+    /// Of several that are taken as they come, the stream that was last.
+    last_taken: usize,
+    /// Files that are opened anew when that is asked for.
+    reopened: Vec<(Which, PathBuf)>,
     view: View,
     /// How fast records are fed.
     replay: Option<Replay>,
@@ -156,7 +171,8 @@ impl Run {
         interrupts: Interrupts,
         view: View,
     ) -> Run {
-        let Started { streams, writers, fields, source_names, .. } = started;
+        let Started { streams, watch, writers, fields, source_names, .. } = started;
+        let reopened = reopened(&config);
         let encoder = config.row_format.encoder(config.shape.clone(), config.row_paint);
         let sinks =
             Sinks { rows: writers.rows, late: writers.late, bad: writers.bad, stderr: Sink::new("stderr", stderr) };
@@ -169,6 +185,9 @@ impl Run {
         }
         for choice in &config.choices {
             output.say(Severity::Detail, choice);
+        }
+        for note in watch.iter().flat_map(Watch::notes) {
+            output.say(Severity::Note, &note);
         }
         Run {
             replay: config.pace.map(Replay::new),
@@ -190,6 +209,9 @@ impl Run {
             has_stats: config.has_stats,
             is_verbose: config.voice.least == Severity::Detail,
             writes_to_stdout: config.output.is_none(),
+            watch,
+            last_taken: 0,
+            reopened,
             view,
         }
     }
@@ -197,6 +219,8 @@ impl Run {
     /// Runs to the end and says how it was.
     fn finish(mut self) -> Exit {
         self.interrupts.listen();
+        // Where signals cannot be heard, they do what they always do.
+        let _ = self.watch.as_ref().map(|_| self.interrupts.hear_requests(!self.reopened.is_empty()));
         self.tell_year();
         let ending = self.take_all();
         self.tell_late_drops();
@@ -231,4 +255,15 @@ impl Run {
             ));
         }
     }
+}
+
+/// The files that a run which follows logs opens anew, so that they can be rotated themselves. A picture replaces its file
+/// each time anyway.
+fn reopened(config: &Config) -> Vec<(Which, PathBuf)> {
+    if config.follow.is_none() {
+        return Vec::new();
+    }
+    let rows = config.output.as_ref().filter(|_| config.row_format != RowFormat::Prometheus);
+    let files = [(Which::Rows, rows), (Which::Late, config.late.as_ref()), (Which::Bad, config.bad.as_ref())];
+    files.into_iter().filter_map(|(which, path)| Some((which, path?.clone()))).collect()
 }

@@ -1,8 +1,10 @@
 //! Opening what the command line names, before the first row is printed.
 
+use super::watch::Watch;
 use crate::cli::Config;
 use crate::error::Error;
 use crate::event::SourceId;
+use crate::host::Clock;
 use crate::input::feed::{Feed, FileFeed};
 use crate::input::reader::{Source, Start};
 use crate::output::RowFormat;
@@ -12,11 +14,14 @@ use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Everything that is read and written.
 pub struct Opened {
     /// The inputs, in order.
     pub sources: Vec<Source>,
+    /// Those that are followed.
+    pub watch: Option<Watch>,
     /// Where things go.
     pub writers: Writers,
 }
@@ -38,8 +43,13 @@ impl Opened {
     ///
     /// # Errors
     /// The first that cannot be opened, or an output that would overwrite something.
-    pub fn new(config: &Config, stdin: Box<dyn Feed>, stdout: Box<dyn io::Write + Send>) -> Result<Opened, Error> {
-        let sources = inputs(&config.inputs, stdin)?;
+    pub fn new(
+        config: &Config,
+        stdin: Box<dyn Feed>,
+        stdout: Box<dyn io::Write + Send>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Opened, Error> {
+        let (sources, watch) = inputs(config, stdin, clock)?;
         refuse_overwriting(config, &sources)?;
         let mut has_terminal = false;
         let mut create = |path: &PathBuf| create(path, &mut has_terminal);
@@ -53,12 +63,24 @@ impl Opened {
         };
         let late = config.late.as_ref().map(&mut create).transpose()?;
         let bad = config.bad.as_ref().map(&mut create).transpose()?;
-        Ok(Opened { sources, writers: Writers { rows, late, bad, has_terminal } })
+        Ok(Opened { sources, watch, writers: Writers { rows, late, bad, has_terminal } })
     }
 }
 
-fn inputs(paths: &[PathBuf], stdin: Box<dyn Feed>) -> Result<Vec<Source>, Error> {
+/// Opens the inputs. Followed are those that are regular files, or not there yet; others are read as they are.
+fn inputs(
+    config: &Config,
+    stdin: Box<dyn Feed>,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Vec<Source>, Option<Watch>), Error> {
     raise_file_limit();
+    let is_followed = |path: &PathBuf| {
+        let is_file = || std::fs::metadata(path).map_or(true, |file| file.is_file() || file.is_dir());
+        path != Path::new("-") && is_file()
+    };
+    let follow = config.follow.as_ref();
+    let (followed, read): (Vec<_>, Vec<_>) =
+        config.inputs.iter().enumerate().partition(|(_, path)| follow.is_some() && is_followed(path));
     let mut stdin = Some(stdin);
     let open = |(index, path): (usize, &PathBuf)| -> Result<Source, Error> {
         let name = path.to_string_lossy().into_owned();
@@ -73,7 +95,12 @@ fn inputs(paths: &[PathBuf], stdin: Box<dyn Feed>) -> Result<Vec<Source>, Error>
         let feed = FileFeed::open(path).map_err(failed)?;
         Ok(Source { id, name, feed: Box::new(feed), start })
     };
-    paths.iter().enumerate().map(open).collect()
+    let mut sources = read.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let Some(follow) = follow else { return Ok((sources, None)) };
+    let (watch, followed) = Watch::start(follow, followed, clock)?;
+    sources.extend(followed);
+    sources.sort_by_key(|source| source.id.0);
+    Ok((sources, Some(watch)))
 }
 
 /// All inputs are open at once: allow as many as the system lets us have.

@@ -2,6 +2,7 @@
 
 use super::Run;
 use super::ending::Ending;
+use super::waiting::Waits;
 use crate::engine::{Cursor, Input, Stop};
 use crate::error::Error;
 use crate::event::place::place_years;
@@ -29,14 +30,17 @@ impl Run {
             // The signal that ended the writer of our pipe is for us as well (E3).
             return ControlFlow::Break(self.interrupts.signal().map_or(Ending::EndOfInput, Ending::Signal));
         }
+        if self.streams.len() > 1 && !self.is_merged {
+            return self.turn_of_any();
+        }
         let next = if self.is_merged { self.engine.next_input().map(|input| input.0 as usize) } else { Some(0) };
-        let Some(index) = next else { return self.wait(None) };
+        let Some(index) = next else { return self.wait(Waits::Nobody) };
         if self.streams[index].at_hand.is_some() {
             return self.take_part(index);
         }
         match self.streams[index].next() {
             Ok(item) => self.take(index, item),
-            Err(TryRecvError::Empty) => self.wait(Some(index)),
+            Err(TryRecvError::Empty) => self.wait(Waits::One(index)),
             Err(TryRecvError::Disconnected) => self.end_of(index),
         }
     }
@@ -68,7 +72,7 @@ impl Run {
         step.map_break(Ending::Limit)
     }
 
-    fn take(&mut self, index: usize, item: Item<EventBatch>) -> ControlFlow<Ending> {
+    pub(super) fn take(&mut self, index: usize, item: Item<EventBatch>) -> ControlFlow<Ending> {
         match item {
             Item::Records(mut batch) => {
                 let stream = &mut self.streams[index];
@@ -86,7 +90,10 @@ impl Run {
                 self.taken(index, batch, step)?;
             }
             Item::Say(severity, text) => {
-                if !self.is_merged || self.notes.insert(text.clone()) {
+                // What is said of all inputs is said once.
+                let is_of_all = self.streams.len() > 1
+                    && (self.is_merged || !text.starts_with(self.output.source_name(index as u32)));
+                if !is_of_all || self.notes.insert(text.clone()) {
                     self.output.say(severity, &text);
                 }
             }
@@ -146,7 +153,8 @@ impl Run {
         ControlFlow::Continue(())
     }
 
-    fn check(&self) -> ControlFlow<Ending> {
+    fn check(&mut self) -> ControlFlow<Ending> {
+        self.heed_requests();
         if self.output.is_done() {
             return ControlFlow::Break(Ending::OutputDone);
         }
@@ -158,7 +166,7 @@ impl Run {
 
     /// No more items of a stream will come. That is its end only if the threads before us came to
     /// their ends, and not if one broke down.
-    fn end_of(&mut self, index: usize) -> ControlFlow<Ending> {
+    pub(super) fn end_of(&mut self, index: usize) -> ControlFlow<Ending> {
         if !self.streams[index].end() {
             return ControlFlow::Break(Ending::Failed(Error::Defect));
         }

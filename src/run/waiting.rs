@@ -14,14 +14,30 @@ use std::time::{Duration, Instant};
 /// A wait of a replay that somebody might take for a standstill.
 const LONG_WAIT: Duration = Duration::from_secs(60);
 
+/// Whose items are waited for, beside those of streams that are idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// Nobody's.
+    Nobody,
+    /// One stream's.
+    One(usize),
+    /// Anybody's.
+    All,
+}
+
+impl Waits {
+    fn has(self, index: usize) -> bool {
+        self == Waits::All || self == Waits::One(index)
+    }
+}
+
 impl Run {
-    /// The input pauses: everything read so far has been processed. Shows it, and waits for more, of one stream
-    /// and of those that are idle.
-    pub(super) fn wait(&mut self, index: Option<usize>) -> ControlFlow<Ending> {
+    /// The input pauses: everything read so far has been processed. Shows it, and waits for more.
+    pub(super) fn wait(&mut self, waits: Waits) -> ControlFlow<Ending> {
         self.output.flush();
         self.refresh();
         let fell_idle = self.fall_idle()?;
-        let is_due = |at, stream: &Stream| (Some(at) == index || stream.is_idle) && stream.has_something();
+        let is_due = |at, stream: &Stream| (waits.has(at) || stream.is_idle) && stream.has_something();
         if fell_idle || self.streams.iter().enumerate().any(|(at, stream)| is_due(at, stream)) {
             return ControlFlow::Continue(());
         }
@@ -32,7 +48,7 @@ impl Run {
         select.recv(&idle_alarm);
         select.recv(&refresh_alarm);
         for (at, stream) in self.streams.iter().enumerate() {
-            let is_wanted = Some(at) == index || stream.is_idle || self.idle_timeout.is_some();
+            let is_wanted = waits.has(at) || stream.is_idle || self.idle_timeout.is_some();
             if let Some(items) = stream.waits_for().filter(|_| is_wanted) {
                 select.recv(items);
             }
@@ -142,10 +158,11 @@ impl Run {
     }
 
     /// What follows from being woken, if anything does.
-    fn woken(&self, wake: Option<Wake>) -> Option<Ending> {
+    fn woken(&mut self, wake: Option<Wake>) -> Option<Ending> {
+        self.heed_requests();
         match wake {
             Some(Wake::StdoutClosed) => self.writes_to_stdout.then_some(Ending::OutputDone),
-            Some(Wake::Signal) | None => self.interrupts.signal().map(Ending::Signal),
+            Some(Wake::Signal | Wake::Request) | None => self.interrupts.signal().map(Ending::Signal),
         }
     }
 }

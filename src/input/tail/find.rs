@@ -90,7 +90,7 @@ impl Tail {
             Some(own) => stat.modified >= own.modified && stat.id != own.id,
             None => stat.modified > position.modified,
         };
-        for sibling in siblings.iter().filter(|sibling| is_later(&sibling.stat)) {
+        for sibling in siblings.iter().filter(|sibling| sibling.stat.size > 0 && is_later(&sibling.stat)) {
             let Ok((mut body, stat)) = Body::unpack(&*tail.files, &sibling.path) else { continue };
             let is_copy = position.is_in(&mut body).unwrap_or(true);
             if !is_copy && live.as_ref().is_none_or(|live| live.stat.id != stat.id) {
@@ -168,18 +168,14 @@ impl Tail {
     fn next_file(&mut self) -> io::Result<Option<Reading>> {
         let live = self.open_live(false)?;
         let id = live.as_ref().map(|live| live.stat.id);
-        for sibling in self.unread(live.as_ref().map(|live| live.stat)) {
-            // What has the name now comes last, unless it lost it this very moment.
-            if Some(sibling.stat.id) == id {
-                break;
-            }
-            match Body::unpack(&*self.files, &sibling.path) {
-                Ok((body, stat)) if stat.id == sibling.stat.id => return Ok(Some(Reading::new(body, stat, 0)?)),
-                // It was renamed again: the next look finds it.
-                _ => return Ok(None),
-            }
+        // What has the name now comes last, unless it lost it this very moment.
+        let first = self.unread(live.as_ref().map(|live| live.stat)).into_iter().next();
+        let Some(sibling) = first.filter(|first| Some(first.stat.id) != id) else { return Ok(live) };
+        match Body::unpack(&*self.files, &sibling.path) {
+            Ok((body, stat)) if stat.id == sibling.stat.id => Ok(Some(Reading::new(body, stat, 0)?)),
+            // It was renamed again: the next look finds it.
+            _ => Ok(None),
         }
-        Ok(live)
     }
 
     /// Files that came after the one at hand and have not been read, oldest first; the one that has the name now, which
@@ -196,6 +192,8 @@ impl Tail {
             }
             if named.is_some_and(|named| named.id == id) {
                 unread.push(sibling);
+            } else if sibling.stat.size == 0 {
+                // It may become a packed file.
             } else if self.has_read(&sibling) {
                 self.known.add(sibling.stat);
             } else {
@@ -210,8 +208,17 @@ impl Tail {
 
     /// Whether a file has been read before: as itself, packed since, or emptied after a copy was made. One that cannot be
     /// opened or unpacked is passed over: while a file is being packed, it is there itself.
-    fn has_read(&self, sibling: &Sibling) -> bool {
-        let Ok((mut body, stat)) = Body::unpack(&*self.files, &sibling.path) else { return true };
+    fn has_read(&mut self, sibling: &Sibling) -> bool {
+        let (mut body, stat) = match Body::unpack(&*self.files, &sibling.path) {
+            Ok(opened) => opened,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::PermissionDenied {
+                    let text = format!("{} came before it and is left out: {}", sibling.path.display(), plain(&error));
+                    self.say(Severity::Warning, &text);
+                }
+                return true;
+            }
+        };
         let is_packed = body.is_packed();
         let own = self.reading.as_ref().map(|reading| (reading.position(), false));
         let formers = self.formers.iter().map(|former| (former.position.clone(), former.is_truncated));

@@ -12,6 +12,7 @@
 
 pub mod body;
 pub mod disk;
+pub mod feed;
 mod find;
 pub mod position;
 pub mod reading;
@@ -19,11 +20,12 @@ pub mod siblings;
 
 use crate::error::Severity;
 use body::Held;
-use disk::{FileSystem, Stat};
+use disk::{FileId, FileSystem, Stat};
 use position::Position;
 use reading::{More, Reading};
 use siblings::{Known, Neighbourhood};
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +46,8 @@ pub struct TailOptions {
     pub rotate_wait: Duration,
     /// How often to look where nothing tells that there is something new.
     pub poll: Duration,
+    /// Files that are no rotations of this one, whatever their names: they are followed themselves.
+    pub apart: Vec<PathBuf>,
 }
 
 /// What a tail gives.
@@ -113,6 +117,8 @@ struct Left {
     replaced: Option<Instant>,
     /// Since when nothing has been added.
     quiet: Option<Instant>,
+    /// Whether there is yet another file after the next one. What came before that was seen is still to be read.
+    is_superseded: bool,
 }
 
 impl Tail {
@@ -120,7 +126,7 @@ impl Tail {
         Tail {
             path: path.to_owned(),
             name: path.display().to_string(),
-            neighbourhood: Neighbourhood::of(&*files, path),
+            neighbourhood: Neighbourhood::of(&*files, path, &options.apart),
             files,
             options,
             queue: VecDeque::new(),
@@ -134,9 +140,9 @@ impl Tail {
         }
     }
 
-    /// The directories in which something may happen.
-    pub fn directories(&self) -> Vec<PathBuf> {
-        self.neighbourhood.directories().map(Path::to_owned).collect()
+    /// The directories in which something may happen, and how the names begin of the files that matter there.
+    pub fn places(&self) -> Vec<(PathBuf, OsString)> {
+        self.neighbourhood.places().to_vec()
     }
 
     /// The file at hand, for who may have to let it go.
@@ -154,13 +160,14 @@ impl Tail {
         self.marks.is_empty() && self.reading.as_ref().is_some_and(Reading::has_bytes)
     }
 
-    /// Bytes that are known of and have not been taken.
-    pub fn lag(&self) -> u64 {
-        let rest = |reading: &Reading| {
-            let size = reading.body.stat().map_or(reading.stat.size, |stat| stat.size);
-            if reading.body.is_packed() { 0 } else { size.saturating_sub(reading.offset()) }
-        };
-        self.reading.iter().chain(&self.queue).map(rest).sum()
+    /// Where the next byte of the file at hand stands.
+    pub fn offset(&self) -> u64 {
+        self.reading.as_ref().map_or(0, Reading::offset)
+    }
+
+    /// The file that has the name now.
+    pub fn named(&self) -> Option<FileId> {
+        self.files.stat(&self.path).ok().map(|stat| stat.id)
     }
 
     /// Gives what there is: appends at most so many bytes, or a mark that stands before them.
@@ -228,7 +235,7 @@ impl Tail {
             queued => queued,
         };
         let links = self.reading.as_ref()?.body.stat().map_or(0, |stat| stat.links);
-        let left = self.left.get_or_insert(Left { since: now, replaced: None, quiet: None });
+        let left = self.left.get_or_insert(Left { since: now, replaced: None, quiet: None, is_superseded: false });
         if later > 0 && left.replaced.is_none() {
             // Its writer may not know of the new one at once.
             (left.replaced, left.quiet) = (Some(now), None);
@@ -239,8 +246,13 @@ impl Tail {
         if let Some(replaced) = left.replaced {
             due = Some((quiet + QUIET).min(replaced + wait));
         }
-        if later > 1 || due.is_some_and(|due| due <= now) {
+        let was_superseded = std::mem::replace(&mut left.is_superseded, later > 1);
+        if was_superseded || due.is_some_and(|due| due <= now) {
             self.finish();
+            return None;
+        }
+        if later > 1 {
+            // Once more to its end: it may have been written to until now.
             return None;
         }
         Some(due.map_or(self.options.poll, |due| self.options.poll.min(due - now)))

@@ -21,21 +21,29 @@ pub struct Sibling {
 /// Where siblings of a path are looked for: beside it and, if it is a link, beside what it leads to.
 pub struct Neighbourhood {
     places: Vec<(PathBuf, OsString)>,
+    /// Names that are none.
+    apart: Vec<(PathBuf, OsString)>,
 }
 
 impl Neighbourhood {
-    /// That of a path, which need not be there yet.
-    pub fn of(files: &dyn FileSystem, path: &Path) -> Neighbourhood {
-        let mut places = Vec::new();
-        for path in [Some(path.to_owned()), files.resolve(path).ok()].into_iter().flatten() {
-            let Some(name) = path.file_name() else { continue };
+    /// That of a path, which need not be there yet; `apart` are no siblings, whatever their names.
+    pub fn of(files: &dyn FileSystem, path: &Path, apart: &[PathBuf]) -> Neighbourhood {
+        let place = |path: &Path| {
             let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let directory = files.resolve(directory).unwrap_or_else(|_| directory.to_owned());
-            if !places.iter().any(|place| *place == (directory.clone(), name.to_owned())) {
-                places.push((directory, name.to_owned()));
-            }
+            Some((directory, path.file_name()?.to_owned()))
+        };
+        let mut places = Vec::new();
+        for path in [Some(path.to_owned()), files.resolve(path).ok()].into_iter().flatten() {
+            let place = place(&path).filter(|place| !places.contains(place));
+            places.extend(place);
         }
-        Neighbourhood { places }
+        Neighbourhood { places, apart: apart.iter().filter_map(|path| place(path)).collect() }
+    }
+
+    /// The directories, and how siblings' names begin in each.
+    pub fn places(&self) -> &[(PathBuf, OsString)] {
+        &self.places
     }
 
     /// The directories, which tell by their time of change whether names have come or gone.
@@ -49,6 +57,9 @@ impl Neighbourhood {
         for (directory, name) in &self.places {
             for candidate in files.names(directory).unwrap_or_default() {
                 let Some(suffix) = suffix(&candidate, name) else { continue };
+                if self.apart.iter().any(|(other, name)| other == directory && *name == candidate) {
+                    continue;
+                }
                 let path = directory.join(&candidate);
                 let Ok(stat) = files.stat(&path) else { continue };
                 if stat.is_regular && !found.iter().any(|other| other.stat.id == stat.id) {
