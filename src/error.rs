@@ -114,6 +114,14 @@ pub enum Error {
     #[error("{0}")]
     Expression(String),
 
+    /// A state directory that cannot be used.
+    #[error(transparent)]
+    State(#[from] crate::state::StateError),
+
+    /// Something that does not go together with what an earlier run left behind.
+    #[error("{0}")]
+    Refused(String),
+
     /// A thread broke down; its own message stands above.
     #[error("a defect of streamw ended the run; the rows so far are right, but not all rows are there")]
     Defect,

@@ -26,6 +26,8 @@ pub struct Host {
     pub stdout: Box<dyn Write + Send>,
     /// Where reports go.
     pub stderr: Box<dyn Write + Send>,
+    /// These as files, where they are some.
+    pub files: StandardFiles,
     /// Which of them a person sits at.
     pub terminals: Terminals,
     /// The variables that stand for flags: those whose names begin with [`PREFIX`].
@@ -36,6 +38,15 @@ pub struct Host {
     pub clock: Box<dyn Clock>,
     /// What may interrupt the run.
     pub interrupts: Interrupts,
+}
+
+/// Standard streams as files, where they are some.
+#[derive(Default)]
+pub struct StandardFiles {
+    /// Where rows go without `--output`.
+    pub stdout: Option<File>,
+    /// Where reports go.
+    pub stderr: Option<File>,
 }
 
 /// The machine's time. What a run computes depends on event time alone, unless a flag says otherwise (T9).
@@ -178,6 +189,7 @@ impl Host {
             stdin: Box::new(Piped(stdin)),
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
+            files: StandardFiles::default(),
             terminals: Terminals::default(),
             environment: Vec::new(),
             width: Box::new(|| 0),
@@ -203,7 +215,9 @@ impl Host {
         let signal = watch_signals(wake_to.clone())?;
         watch_reader(stdout.try_clone()?, wake_to.clone())?;
         let screen = stderr.try_clone()?;
+        let files = StandardFiles { stdout: Some(stdout.try_clone()?), stderr: Some(stderr.try_clone()?) };
         Ok(Host {
+            files,
             terminals: terminals(&stdin, &stdout, &stderr),
             environment: variables(),
             width: Box::new(move || rustix::termios::tcgetwinsize(&screen).map_or(0, |size| size.ws_col)),

@@ -21,6 +21,8 @@ mod model;
 mod prometheus;
 mod readme;
 mod replay;
+mod resume;
+mod resume_refused;
 mod running;
 mod seeing;
 mod seeing_progress;

@@ -1,6 +1,7 @@
 //! Flags to configuration: every check that needs more than one flag.
 
 use super::follow::Follow;
+use super::state::{Setting, StateConfig, StdinResume};
 use super::{BeyondFlag, EmitFlag, Flags, LateRuleFlag, OutputTimeFlag, Terminals, UpdatesFlag};
 use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
 use crate::engine::bound::{Beyond, KeyLimit};
@@ -77,6 +78,10 @@ pub struct Config {
     pub row_paint: Paint,
     /// Whether a line may show how far the run is.
     pub has_progress: bool,
+    /// Whether the run can be resumed.
+    pub state: Option<StateConfig>,
+    /// The flags that results depend on.
+    pub settings: Vec<Setting>,
     /// What was chosen where nothing was told, for people (`-v`).
     pub choices: Vec<String>,
     /// What is probably a mistake, for people.
@@ -173,6 +178,10 @@ impl Config {
         let has_progress = has_progress(&flags, terminals);
         let (threads, row_format, choices) = choose(&flags, to_terminal);
         refuse_more_than_final(&flags)?;
+        let state = flags.state.config();
+        if state.is_some() {
+            refuse_with_state(row_format, &flags)?;
+        }
         let key_limit = key_limit(&flags)?;
         let windows = windows(&flags)?;
         let running = running(&flags)?;
@@ -269,7 +278,9 @@ impl Config {
                 max_line: flags.max_line,
                 block_size: BLOCK_SIZE,
                 explains: flags.verbose,
-                leaves_open_line: false,
+                leaves_open_line: state
+                    .as_ref()
+                    .is_some_and(|state| !state.flushes && state.stdin == StdinResume::Skip),
                 tells_pauses: sources.idle_timeout.is_some(),
             },
             pace: pace(flags.replay, flags.replay_max_gap)?,
@@ -284,6 +295,8 @@ impl Config {
             has_stats: flags.stats,
             voice,
             has_progress,
+            state,
+            settings: Vec::new(),
             choices,
             warnings: Vec::new(),
         })
@@ -439,6 +452,20 @@ fn key_limit(flags: &Flags) -> Result<Option<KeyLimit>, String> {
     match flags.key_limit {
         Some(_) if flags.key.is_empty() => Err("--key-limit is for runs with keys; name one with -k FIELD".into()),
         most => Ok(most.map(|most| KeyLimit { most: most as usize, beyond, fields: flags.key.len() })),
+    }
+}
+
+/// Some things are gone when a run ends, and no checkpoint has them.
+fn refuse_with_state(row_format: RowFormat, flags: &Flags) -> Result<(), String> {
+    match row_format {
+        RowFormat::Prometheus => {
+            Err("-o prometheus shows the newest rows of one run and does not go with --state; use ndjson, csv or tsv"
+                .into())
+        }
+        _ if flags.replay.is_some() => Err("--replay does not go with --state; leave one of them out".into()),
+        _ if flags.follow.follow => Err("-F does not go with --state; leave one of them out".into()),
+        _ if flags.merge => Err("--merge does not go with --state; leave one of them out".into()),
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ mod config;
 mod config_file;
 mod follow;
 mod layers;
+pub mod state;
 
 pub use config::{Config, Pace, Share};
 pub use follow::Follow;
@@ -30,6 +31,7 @@ use clap_complete::Shell;
 use color::ColorFlag;
 use follow::FollowFlags;
 use layers::{ConfigFlags, Layers};
+use state::{StateCommand, StateFlags};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -79,7 +81,9 @@ stderr as late drops, never lost silently.";
 #[derive(Debug, Parser)]
 #[command(name = "streamw", version, about = ABOUT, long_about = LONG_ABOUT, before_long_help = examples())]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
-#[command(override_usage = "streamw -w SPEC [OPTIONS] [FILE]...\n       streamw completions SHELL\n       streamw man")]
+#[command(
+    override_usage = "streamw -w SPEC [OPTIONS] [FILE]...\n       streamw state show|dump|verify|reset DIR\n       streamw completions SHELL\n       streamw man"
+)]
 struct Line {
     #[command(subcommand)]
     auxiliary: Option<Auxiliary>,
@@ -96,6 +100,11 @@ enum Auxiliary {
     },
     /// Print the manual page
     Man,
+    /// Look into a state directory, or remove what is in it
+    State {
+        #[command(subcommand)]
+        command: StateCommand,
+    },
 }
 
 /// The flags of a run.
@@ -385,6 +394,9 @@ struct Flags {
     checks: CheckFlags,
 
     #[command(flatten)]
+    state: StateFlags,
+
+    #[command(flatten)]
     configuration: ConfigFlags,
 }
 
@@ -570,6 +582,8 @@ pub enum Command {
     Completions(Shell),
     /// Print the man page.
     Man,
+    /// Look at a state.
+    State(StateCommand),
     /// Print the flags as they hold (`--print-config`).
     Flags(String),
 }
@@ -619,9 +633,11 @@ pub fn parse(
     match line.auxiliary {
         Some(Auxiliary::Completions { shell }) => return Ok(Command::Completions(shell)),
         Some(Auxiliary::Man) => return Ok(Command::Man),
+        Some(Auxiliary::State { command }) => return Ok(Command::State(command)),
         None if line.flags.configuration.print_config => layers.print(&matches).map(Command::Flags),
         None if line.flags.files.is_empty() && terminals.stdin => return Err(short_help(to_stderr)),
         None => Config::new(line.flags, terminals, now).map(|mut config| {
+            config.settings = state::settings(&matches);
             config.choices.extend(layers.choices);
             config.warnings.extend(layers.warnings);
             Command::Run(Box::new(config))

@@ -270,6 +270,11 @@ impl General {
         }
     }
 
+    /// Everything open fires (T5).
+    pub fn flush(&mut self, progress: &mut Progress, emit: &mut dyn Emit) {
+        self.lanes.flush(Shared::of(progress), emit);
+    }
+
     /// An input speaks again.
     pub fn wake(&mut self, input: u32) {
         self.sources.wake(self.source_of_input(input));

@@ -189,6 +189,8 @@ struct Progress {
     keys: Keys,
     counters: Counters,
     watermark: Timestamp,
+    /// Where the watermark of the plain machine stands at least since everything open was flushed (T5).
+    floor: Timestamp,
     max_event_time: Timestamp,
     runaway: Runaway,
     /// The input being read, and its lines before the batch.
@@ -216,6 +218,7 @@ impl Engine {
             keys: Keys::default(),
             counters: Counters::default(),
             watermark: Timestamp::MIN,
+            floor: Timestamp::MIN,
             max_event_time: Timestamp::MIN,
             runaway: Runaway::default(),
             source: 0,
@@ -236,6 +239,7 @@ impl Engine {
             Input::Batch(batch, now) => return general.take(progress, batch, &mut Cursor::whole(), now, emit),
             Input::Part(batch, cursor, now) => return general.take(progress, batch, cursor, now, emit),
             Input::End => return general.end(progress, emit),
+            Input::Flush => general.flush(progress, emit),
             Input::Wake(input) => general.wake(input.0),
             Input::Idle(input) => general.fall_idle(progress, input.0, emit),
             Input::IdleSince(heard) => general.fall_idle_since(progress, heard, emit),
@@ -315,6 +319,7 @@ impl Progress {
         match input {
             Input::Batch(batch, _) | Input::Part(batch, ..) => self.batch(store, batch, emit),
             Input::End => self.end(store, emit),
+            Input::Flush => self.flush(store, emit),
             Input::Wake(_) | Input::Idle(_) | Input::IdleSince(_) | Input::EndOf(_) => ControlFlow::Continue(()),
         }
     }
@@ -394,7 +399,7 @@ impl Progress {
                 Placement::Added => self.counters.added += 1,
                 Placement::LateDrop => {
                     self.counters.late_drops += 1;
-                    self.late_drop(&event, (0, Timestamp::MIN), store, emit);
+                    self.late_drop(&event, (0, self.floor), store, emit);
                     self.check_late_drops(&event, self.counters.late_drops)?;
                 }
                 Placement::Unwindowed => self.counters.unwindowed += 1,
@@ -433,13 +438,21 @@ impl Progress {
     fn context<'a>(&'a mut self, emit: &'a mut dyn Emit) -> Context<'a> {
         Context {
             trigger: self.trigger,
-            watermark: self.watermark,
+            watermark: self.watermark.max(self.floor),
             plan: &self.plan,
             keys: &mut self.keys,
             counters: &mut self.counters,
             emit,
             spec: 0,
         }
+    }
+
+    fn flush<S: WindowStore>(&mut self, store: &mut S, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+        if let Some(end) = store.last_open_end() {
+            self.floor = self.floor.max(self.trigger.fires_at(end));
+            store.advance(&mut self.context(emit));
+        }
+        ControlFlow::Continue(())
     }
 
     fn end<S: WindowStore>(&mut self, store: &mut S, emit: &mut dyn Emit) -> ControlFlow<Stop> {

@@ -33,7 +33,7 @@ pub enum Told {
 }
 
 /// Which format was found, as it can be saved: the format told is known by the flag that told it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Kind {
     /// [`Told::Ndjson`].
     Ndjson,
@@ -47,28 +47,6 @@ pub enum Kind {
     Logfmt,
     /// The format that `-i` tells.
     Flag,
-}
-
-impl Kind {
-    /// All, with their names.
-    const NAMES: [(Kind, &str); 6] = [
-        (Kind::Ndjson, "ndjson"),
-        (Kind::Csv, "csv"),
-        (Kind::Tsv, "tsv"),
-        (Kind::Combined, "combined"),
-        (Kind::Logfmt, "logfmt"),
-        (Kind::Flag, "-i"),
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        Kind::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Kind> {
-        Kind::NAMES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
-    }
 }
 
 /// What told the format of an input.

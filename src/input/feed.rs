@@ -40,6 +40,11 @@ pub trait Feed: Read + Send {
         None
     }
 
+    /// The file, if it is a regular one: then reading can begin anywhere.
+    fn regular(&self) -> Option<&File> {
+        None
+    }
+
     /// Device and inode, if it is a regular file, which an output might be as well.
     fn identity(&self) -> Option<(u64, u64)> {
         None
@@ -120,6 +125,10 @@ impl Feed for FileFeed {
 
     fn is_live(&self) -> bool {
         self.is_live
+    }
+
+    fn regular(&self) -> Option<&File> {
+        Some(&self.file).filter(|_| !self.is_live)
     }
 
     fn size(&self) -> Option<u64> {

@@ -17,7 +17,7 @@ pub const TAIL_BYTES: usize = 256;
 pub const STREAM_TAIL_BYTES: usize = 64 << 10;
 
 /// Some bytes of an input, by their hash.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Extract {
     /// How many they are.
     pub length: u64,
@@ -33,7 +33,7 @@ impl Extract {
 }
 
 /// What reading has found out about an input that its later bytes do not tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Learnt {
     /// Its format.
     pub kind: Kind,
@@ -46,7 +46,7 @@ pub struct Learnt {
 }
 
 /// Up to where an input has been processed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     /// Bytes that have been processed: just after a record.
     pub offset: u64,

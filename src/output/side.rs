@@ -70,13 +70,12 @@ pub enum Which {
 impl Output {
     /// Writes rows of a shape with an encoder. `sources` are the inputs' names.
     pub fn new(
-        mut encoder: Box<dyn Encoder>,
+        encoder: Box<dyn Encoder>,
         shape: &RowShape,
-        mut sinks: Sinks,
+        sinks: Sinks,
         sources: Vec<String>,
         voice: Voice,
     ) -> Output {
-        sinks.rows.lines(|out| encoder.header(out));
         let Sinks { rows, stderr, late, bad } = sinks;
         let (time_style, windows) = (shape.time_style.clone(), shape.windows.clone());
         Output { encoder, rows, stderr, late, bad, time_style, windows, voice, sources, gate: None, failure: None }
@@ -110,6 +109,26 @@ impl Output {
             gate.correct(&mut counters);
         }
         counters
+    }
+
+    /// Writes what comes before the first row, if the format has such a thing.
+    pub fn begin(&mut self) {
+        self.rows.lines(|out| self.encoder.header(out));
+    }
+
+    /// Bytes of rows that wait to be released (`--hold`).
+    pub fn held_bytes(&self) -> usize {
+        self.rows.held_bytes()
+    }
+
+    /// Takes the rows that wait.
+    pub fn take_held(&mut self) -> Vec<u8> {
+        self.rows.take_held()
+    }
+
+    /// Writes rows that have waited.
+    pub fn release(&mut self, rows: &[u8]) {
+        self.rows.release(rows);
     }
 
     /// The name of an input.

@@ -9,6 +9,8 @@ pub struct Sink {
     name: String,
     writer: Box<dyn Write + Send>,
     buffer: Vec<u8>,
+    /// Whether lines wait until they are released.
+    is_held: bool,
     state: State,
 }
 
@@ -25,21 +27,21 @@ const ENOUGH: usize = 64 << 10;
 impl Sink {
     /// A sink that writes there.
     pub fn new(name: impl Into<String>, writer: Box<dyn Write + Send>) -> Sink {
-        Sink { name: name.into(), writer, buffer: Vec::new(), state: State::Open }
+        Sink { name: name.into(), writer, buffer: Vec::new(), is_held: false, state: State::Open }
     }
 
     /// Appends lines with `write`.
     #[inline]
     pub fn lines(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.buffer);
-        if self.buffer.len() >= ENOUGH {
+        if self.buffer.len() >= ENOUGH && !self.is_held {
             self.flush();
         }
     }
 
     /// Writes out what has been gathered.
     pub fn flush(&mut self) {
-        if self.buffer.is_empty() {
+        if self.buffer.is_empty() || self.is_held {
             return;
         }
         self.write_out();
@@ -49,6 +51,28 @@ impl Sink {
     pub fn reopen(&mut self, writer: Box<dyn Write + Send>) {
         self.flush();
         self.writer = writer;
+    }
+
+    /// From now on lines wait until they are taken and released.
+    pub fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Bytes of lines that wait to be released.
+    pub fn held_bytes(&self) -> usize {
+        if self.is_held { self.buffer.len() } else { 0 }
+    }
+
+    /// Takes the lines that wait.
+    pub fn take_held(&mut self) -> Vec<u8> {
+        if self.is_held { std::mem::take(&mut self.buffer) } else { Vec::new() }
+    }
+
+    /// Writes out lines that have waited.
+    pub fn release(&mut self, lines: &[u8]) {
+        let later = std::mem::replace(&mut self.buffer, lines.to_vec());
+        self.write_out();
+        self.buffer = later;
     }
 
     /// Writes out something whole, also if it is empty.

@@ -3,6 +3,7 @@
 use super::{Run, recap};
 use crate::engine::{Input, Stop};
 use crate::error::{Error, Exit, Severity, counted};
+use std::ops::ControlFlow;
 
 /// How the loop ended.
 pub enum Ending {
@@ -16,6 +17,8 @@ pub enum Ending {
     OutputDone,
     /// The inputs cannot be read on.
     Failed(Error),
+    /// The state cannot be written any more.
+    Unkept(Error),
 }
 
 impl Run {
@@ -46,7 +49,7 @@ impl Run {
                 Exit::Signal(signal)
             }
             Ending::OutputDone => Exit::Done,
-            Ending::Failed(error) => {
+            Ending::Failed(error) | Ending::Unkept(error) => {
                 self.say_stopped(&error.to_string());
                 error.exit()
             }
@@ -74,8 +77,22 @@ impl Run {
 
     /// The end of input: what is open fires, and the checks that need the whole are made.
     fn complete(&mut self) -> Exit {
-        // No limit is reached by an end.
-        let _ = self.engine.step(Input::End, &mut self.output);
+        let is_last = match &self.keeper {
+            None => Some(Input::End),
+            // A run that has taken nothing, and with nothing open, leaves the state as it is.
+            Some(keeper) => {
+                let has_something = !keeper.is_to_begin() || self.engine.open_windows() > 0;
+                (keeper.flushes && has_something).then_some(Input::Flush)
+            }
+        };
+        if let Some(end) = is_last {
+            if let ControlFlow::Break(Ending::Unkept(error)) = self.begin_state() {
+                self.output.say(Severity::Failure, &error.to_string());
+                return error.exit();
+            }
+            // No limit is reached by an end.
+            let _ = self.engine.step(end, &mut self.output);
+        }
         self.fields.tell(&mut self.output);
         let counters = self.output.corrected(self.engine.counters());
         self.output.check_summary(&counters, self.view.elapsed());
@@ -102,10 +119,11 @@ impl Run {
     }
 
     fn say_stopped(&mut self, why: &str) {
+        let waits = self.keeper.as_ref().map_or("were not printed", |_| "wait in the state");
         let open = match self.engine.counters().open_windows {
             0 => String::new(),
-            1 => "; 1 open window was not printed".to_owned(),
-            open => format!("; {open} open windows were not printed"),
+            1 => format!("; 1 open window {}", waits.replace("were", "was").replace("wait ", "waits ")),
+            open => format!("; {open} open windows {waits}"),
         };
         self.output.say(Severity::Failure, &format!("{why}{open}"));
     }

@@ -23,6 +23,17 @@ impl Fields {
         Fields { seen: vec![false; names.len()], names, known: Vec::new(), is_live, is_told: false }
     }
 
+    /// Goes on with what an earlier run has seen and learnt.
+    pub fn resume(&mut self, seen: &[bool], known: Vec<String>) {
+        self.seen.iter_mut().zip(seen).for_each(|(now, before)| *now |= before);
+        self.known = known;
+    }
+
+    /// Which of the fields any record had, and what the first record has.
+    pub fn found(&self) -> (Vec<bool>, Vec<String>) {
+        (self.seen.clone(), self.known.clone())
+    }
+
     /// What the first record has; the first input to tell is believed.
     pub fn learn(&mut self, known: Vec<String>) {
         if self.known.is_empty() {

@@ -2,9 +2,11 @@
 //! of them.
 
 mod checking;
+mod checkpoint;
 mod ending;
 mod fields;
 mod following;
+mod keeping;
 mod open;
 mod recap;
 mod refresh;
@@ -29,6 +31,7 @@ use crate::output::text::for_people;
 use crate::time::format::TimeStyle;
 use crate::time::year::YearRule;
 use crate::time::zone::Zone;
+use checkpoint::Keeper;
 use fields::Fields;
 use open::{Opened, Writers};
 use refresh::Refresh;
@@ -68,6 +71,7 @@ pub fn main(arguments: Vec<OsString>, mut host: Host) -> u8 {
     match command {
         Command::Run(config) => run(*config, host).code(),
         Command::Completions(shell) => text(host, commands::completions::script(shell)),
+        Command::State(command) => checkpoint::look::command(command, host).code(),
         Command::Man => text(host, commands::man::page()),
         Command::Flags(flags) => text(host, flags.into_bytes()),
     }
@@ -80,11 +84,15 @@ fn text(mut host: Host, text: Vec<u8>) -> u8 {
     }
 }
 
-fn run(config: Config, host: Host) -> Exit {
-    let Host { stdin, stdout, mut stderr, interrupts, width, clock, .. } = host;
+fn run(mut config: Config, host: Host) -> Exit {
+    let Host { stdin, stdout, mut stderr, files, interrupts, width, clock, .. } = host;
     let clock: Arc<dyn Clock> = Arc::from(clock);
     let paint = config.voice.paint;
-    let started = Opened::new(&config, stdin, stdout, &clock).and_then(|opened| start(&config, opened, &clock));
+    let opened = match config.state.clone() {
+        None => Opened::new(&config, stdin, stdout, &clock).map(|opened| (opened, Engine::new(config.engine.clone()), None)),
+        Some(state) => checkpoint::open(&mut config, &state, stdin, stdout, files, &clock),
+    };
+    let started = opened.and_then(|(opened, engine, keeper)| start(&config, opened, engine, keeper, &clock));
     match started {
         Ok(started) => {
             let is_alone = !started.writers.has_terminal;
@@ -102,6 +110,8 @@ fn run(config: Config, host: Host) -> Exit {
 
 /// What is under way before the first batch comes.
 struct Started {
+    engine: Engine,
+    keeper: Option<Keeper>,
     streams: Vec<Stream>,
     watch: Option<Watch>,
     writers: Writers,
@@ -112,26 +122,45 @@ struct Started {
 }
 
 /// Starts the threads that read and decode.
-fn start(config: &Config, opened: Opened, clock: &Arc<dyn Clock>) -> Result<Started, Error> {
+fn start(
+    config: &Config,
+    opened: Opened,
+    engine: Engine,
+    mut keeper: Option<Keeper>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Started, Error> {
     let Opened { sources, watch, writers } = opened;
     let names: Vec<String> = config.projection.fields().map(|field| field.name.clone()).collect();
-    let fields = Fields::new(names, sources.iter().any(|source| source.feed.is_live()));
-    let total = sources.iter().map(|source| source.feed.size()).sum();
-    let source_names = sources.iter().map(|source| source.name.clone()).collect();
+    let mut fields = Fields::new(names, sources.iter().any(|source| source.feed.is_live()));
+    let total = sources.iter().map(|source| source.feed.size().map(|rest| source.start.offset + rest)).sum();
+    let mut source_names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let groups: Vec<Vec<Source>> = if config.is_merged || config.follow.is_some() {
         sources.into_iter().map(|source| vec![source]).collect()
     } else {
         vec![sources]
     };
     let count = groups.len();
+    let firsts: Vec<_> = groups.iter().map(|sources| sources.first().map(|source| source.id)).collect();
     let streams = groups.into_iter().map(|sources| Stream::start(config, clock, count, sources));
-    let streams = streams.collect::<Result<_, _>>()?;
-    Ok(Started { streams, watch, writers, fields, source_names, total })
+    let mut streams = streams.collect::<Result<Vec<_>, _>>()?;
+    if let Some(keeper) = &mut keeper {
+        source_names = keeper.source_names();
+        let (seen, known) = keeper.fields();
+        fields.resume(&seen, known);
+        for (stream, first) in streams.iter_mut().zip(firsts) {
+            if let (Some(years), Some(last)) = (&mut stream.years, first.and_then(|first| keeper.last_time(first))) {
+                years.resume(last);
+            }
+        }
+    }
+    Ok(Started { engine, keeper, streams, watch, writers, fields, source_names, total })
 }
 
 /// A run in progress.
 struct Run {
     engine: Engine,
+    /// What makes checkpoints (`--state`).
+    keeper: Option<Keeper>,
     streams: Vec<Stream>,
     /// Whether they are taken by their watermarks.
     is_merged: bool,
@@ -171,7 +200,7 @@ impl Run {
         interrupts: Interrupts,
         view: View,
     ) -> Run {
-        let Started { streams, watch, writers, fields, source_names, .. } = started;
+        let Started { engine, mut keeper, streams, watch, writers, fields, source_names, .. } = started;
         let reopened = reopened(&config);
         let encoder = config.row_format.encoder(config.shape.clone(), config.row_paint);
         let sinks =
@@ -182,6 +211,11 @@ impl Run {
         }
         for warning in &config.warnings {
             output.say(Severity::Warning, warning);
+        }
+        match &mut keeper {
+            // What is written before the first row waits until that comes.
+            Some(keeper) => keeper.notes().iter().for_each(|note| output.say(Severity::Warning, note)),
+            None => output.begin(),
         }
         for choice in &config.choices {
             output.say(Severity::Detail, choice);
@@ -195,7 +229,8 @@ impl Run {
             // On stdout it could not be taken back.
             refresh: (output.is_picture() && config.output.is_some()).then(Refresh::default),
             has_partitions: config.engine.sources == SourceRule::Partitions,
-            engine: Engine::new(config.engine),
+            engine,
+            keeper,
             streams,
             is_merged: config.is_merged,
             idle_timeout: config.idle_timeout,
@@ -224,8 +259,10 @@ impl Run {
         self.tell_year();
         let ending = self.take_all();
         self.tell_late_drops();
+        let last_words = self.last_words(&ending);
         let exit = self.conclude(ending);
         let exit = checking::tell(&mut self.output, exit);
+        let exit = self.end_state(last_words, exit);
         if self.output.is_picture() {
             self.output.show();
         }

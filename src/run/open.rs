@@ -68,7 +68,10 @@ impl Opened {
 }
 
 /// Opens the inputs. Followed are those that are regular files, or not there yet; others are read as they are.
-fn inputs(
+///
+/// # Errors
+/// The first that cannot be opened.
+pub fn inputs(
     config: &Config,
     stdin: Box<dyn Feed>,
     clock: &Arc<dyn Clock>,
@@ -113,7 +116,10 @@ fn raise_file_limit() {
 }
 
 /// An output that is an input, or another output, would destroy it.
-fn refuse_overwriting(config: &Config, sources: &[Source]) -> Result<(), Error> {
+///
+/// # Errors
+/// The flag and what it would overwrite.
+pub fn refuse_overwriting(config: &Config, sources: &[Source]) -> Result<(), Error> {
     let outputs: Vec<(&str, &PathBuf)> =
         [("--output", &config.output), ("--late", &config.late), ("--bad", &config.bad)]
             .into_iter()

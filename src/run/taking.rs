@@ -75,6 +75,7 @@ impl Run {
     pub(super) fn take(&mut self, index: usize, item: Item<EventBatch>) -> ControlFlow<Ending> {
         match item {
             Item::Records(mut batch) => {
+                self.begin_state()?;
                 let stream = &mut self.streams[index];
                 if let Some(years) = &mut stream.years {
                     place_years(&mut batch, years);
@@ -98,8 +99,11 @@ impl Run {
                 }
             }
             Item::Names(names) => self.fields.learn(names),
-            // Only a run that is to be resumed needs it.
-            Item::Learnt(..) => {}
+            Item::Learnt(source, learnt) => {
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.learnt(source, *learnt);
+                }
+            }
             // Streams keep them.
             Item::Pause(_) => {}
             Item::Failed(error) => return ControlFlow::Break(Ending::Failed(error)),
@@ -144,13 +148,14 @@ impl Run {
 
     /// A batch has been taken, or as much of it as was to be.
     fn taken(&mut self, index: usize, batch: EventBatch, step: ControlFlow<Stop>) -> ControlFlow<Ending> {
+        self.note_taken(index, &batch, &step);
         self.streams[index].taken = batch.taken;
         self.streams[index].recycle(batch);
         self.view.moved(&self.engine, self.streams.iter().map(|stream| stream.taken).sum());
         self.refresh();
         step.map_break(Ending::Limit)?;
         self.fields.tell_if_live(self.engine.records(), &mut self.output);
-        ControlFlow::Continue(())
+        self.keep()
     }
 
     fn check(&mut self) -> ControlFlow<Ending> {

@@ -36,17 +36,21 @@ impl Run {
     pub(super) fn wait(&mut self, waits: Waits) -> ControlFlow<Ending> {
         self.output.flush();
         self.refresh();
+        self.keep()?;
         let fell_idle = self.fall_idle()?;
         let is_due = |at, stream: &Stream| (waits.has(at) || stream.is_idle) && stream.has_something();
         if fell_idle || self.streams.iter().enumerate().any(|(at, stream)| is_due(at, stream)) {
             return ControlFlow::Continue(());
         }
         let (progress_alarm, idle_alarm, refresh_alarm) = (self.view.alarm(), self.idle_alarm(), self.refresh_alarm());
+        let (checkpoint_alarm, written) = self.state_alarms();
         let mut select = Select::new();
         let wake = select.recv(&self.interrupts.wake);
         let alarm = select.recv(&progress_alarm);
         select.recv(&idle_alarm);
         select.recv(&refresh_alarm);
+        select.recv(&checkpoint_alarm);
+        select.recv(&written);
         for (at, stream) in self.streams.iter().enumerate() {
             let is_wanted = waits.has(at) || stream.is_idle || self.idle_timeout.is_some();
             if let Some(items) = stream.waits_for().filter(|_| is_wanted) {

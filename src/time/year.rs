@@ -91,6 +91,21 @@ impl Years {
         }
     }
 
+    /// The local time of the record before; `None` before the first.
+    pub fn last(&self) -> Option<i128> {
+        self.last
+    }
+
+    /// Goes on after a record of this local time.
+    pub fn resume(&mut self, last: i128) {
+        self.last = Some(last);
+    }
+
+    /// The local time of a moment, as it would be kept for the next record.
+    pub fn local(&self, time: Timestamp) -> i128 {
+        i128::from(time.0) + i128::from(self.rules.zone.offset_at(time))
+    }
+
     /// Places a time as it was kept.
     ///
     /// # Errors

@@ -96,12 +96,14 @@ fn save_progress(progress: &mut Progress, out: &mut Vec<u8>) {
         keys,
         counters,
         watermark,
+        floor,
         max_event_time,
         runaway,
         source,
         lines,
     } = progress;
     put_signed(out, watermark.0);
+    put_signed(out, floor.0);
     put_signed(out, max_event_time.0);
     save_counters(counters, out);
     put(out, keys.size.peak);
@@ -156,6 +158,7 @@ fn restore_general(general: &mut General, bytes: &mut Reader<'_>) -> Result<(), 
 
 fn restore_progress(progress: &mut Progress, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
     progress.watermark = Timestamp(bytes.signed()?);
+    progress.floor = Timestamp(bytes.signed()?);
     progress.max_event_time = Timestamp(bytes.signed()?);
     restore_counters(&mut progress.counters, bytes)?;
     progress.keys.size.peak = bytes.count()?;

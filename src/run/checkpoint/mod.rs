@@ -1,0 +1,403 @@
+//! `--state`: a run that can be killed at any moment and goes on as if nothing had happened.
+//!
+//! ```text
+//! inputs ─▶ batches ─▶ engine ─▶ rows ─▶ files           the run's thread: takes a batch, notes how far inputs are
+//!    ▲                    │                │
+//! positions          changed pieces     lengths           every 10 s: what belongs to one moment
+//!    └────────────────────┴────────────────┘
+//!                         ▼
+//!                  checkpoint thread ─▶ StateDir           sync files, append, sync, head, sync
+//! ```
+//!
+//! [`open`] finds out what is there, and refuses before anything is changed; [`Keeper`] is what the run holds.
+
+pub mod inputs;
+pub mod look;
+pub mod outputs;
+pub mod record;
+mod writer;
+
+use super::keeping::LastWords;
+use super::open::{self, Opened};
+use crate::cli::Config;
+use crate::cli::state::StateConfig;
+use crate::engine::Engine;
+use crate::engine::snapshot::{Pieces, Restore};
+use crate::error::Error;
+use crate::event::EventBatch;
+use crate::event::SourceId;
+use crate::host::{Clock, StandardFiles};
+use crate::input::feed::Feed;
+use crate::input::position::Learnt;
+use crate::output::side::Output;
+use crate::state::{Changes, PieceId, StateDir};
+use crate::time::Timestamp;
+use crate::time::year::YearRule;
+use crate::time::zone::database_version;
+use crossbeam_channel::Receiver;
+use inputs::Inputs;
+use outputs::{Outputs, Tracked};
+use record::{Payload, Record};
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use writer::{Done, Job, Writer};
+
+/// Held rows that make a checkpoint due before its time.
+const MOST_HELD: usize = 64 << 20;
+
+/// Opens the state, the inputs and the outputs, and makes everything as it was at the newest checkpoint. Outputs are cut
+/// back only when nothing can be refused any more.
+///
+/// # Errors
+/// Something cannot be opened, or does not go with the state. Then nothing has been changed.
+pub fn open(
+    config: &mut Config,
+    state: &StateConfig,
+    stdin: Box<dyn Feed>,
+    stdout: Box<dyn Write + Send>,
+    files: StandardFiles,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Opened, Engine, Option<Keeper>), Error> {
+    let (mut sources, watch) = open::inputs(config, stdin, clock)?;
+    open::refuse_overwriting(config, &sources)?;
+    let mut directory = StateDir::open(&state.directory)?;
+    let name = directory.name().to_owned();
+    let zones = (config.projection.time_rules.zone.name() != "UTC").then(database_version);
+    let before = match directory.epoch() {
+        Some(_) => Some(Payload::read(directory.payload(), &name)?),
+        None => None,
+    };
+    if let Some(Payload { record, .. }) = &before {
+        record.check_settings(&config.settings, zones, &name)?;
+    }
+    refuse_shared_stderr(config, &files)?;
+    let inputs = match &before {
+        Some(before) => Inputs::resume(&mut sources, &before.record, state.stdin)?,
+        None => Inputs::begin(&mut sources),
+    };
+    let mut outputs = Outputs::open(config, stdout, files.stdout)?;
+    if let Some(Payload { record, .. }) = &before {
+        outputs.check(&record.outputs, record.is_clean)?;
+        if let YearRule::NewestBefore(now) = &mut config.projection.time_rules.year
+            && !record.is_clean
+        {
+            *now = Timestamp(record.now);
+        }
+    }
+    let engine = match &before {
+        Some(before) => restore(config, &before.head, &mut directory)?,
+        None => Engine::new(config.engine.clone()).kept(),
+    };
+    let (mut writers, tracked) = outputs.cut_back()?;
+    if state.holds {
+        writers.rows.hold();
+    }
+    let now_by = match config.projection.time_rules.year {
+        YearRule::NewestBefore(now) => now.0,
+        YearRule::Written | YearRule::First(_) => 0,
+    };
+    let is_new = before.is_none();
+    let (record, held) = match before {
+        Some(Payload { mut record, held, .. }) => {
+            record.now = now_by;
+            (record, held)
+        }
+        None => {
+            (Record::new(config.settings.clone(), zones.map(str::to_owned), now_by, tracked.records()?), Vec::new())
+        }
+    };
+    let notice = directory.notice();
+    let writer = Writer::start(directory, tracked.to_sync()?)?;
+    let keeper = Keeper {
+        interval: state.interval,
+        flushes: state.flushes,
+        was_clean: record.is_clean,
+        record,
+        name,
+        inputs,
+        bytes: engine.tally().bytes,
+        outputs: tracked,
+        writer,
+        spare: Changes::new(),
+        under_way: None,
+        due: clock.now() + state.interval,
+        has_begun: false,
+        has_news: false,
+        is_new,
+        is_dead: false,
+        held,
+        notice,
+    };
+    Ok((Opened { sources, watch, writers }, engine, Some(keeper)))
+}
+
+/// Makes the engine of its pieces.
+///
+/// # Errors
+/// They do not go together.
+pub fn restore(config: &Config, head: &[u8], directory: &mut StateDir) -> Result<Engine, Error> {
+    let name = directory.name().to_owned();
+    let damaged = |what: String| {
+        Error::Refused(format!(
+            "state in {name} is damaged: {what}; nothing was overwritten (use another --state, or streamw state reset {name})"
+        ))
+    };
+    let mut restore = Restore::new(config.engine.clone(), head).map_err(|what| damaged(what.to_string()))?;
+    directory.visit(|id, bytes| restore.piece(id.group, id.row, bytes).map_err(|what| what.to_string()))?;
+    restore.finish().map_err(|what| damaged(what.to_string()))
+}
+
+/// Lines on stderr may come again, and would be cut off with rows that are in the same file.
+fn refuse_shared_stderr(config: &Config, files: &StandardFiles) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt;
+    let id = |file: &Option<File>| {
+        let found = file.as_ref()?.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        Some((found.dev(), found.ino()))
+    };
+    match (id(&files.stdout), id(&files.stderr)) {
+        (Some(stdout), Some(stderr)) if stdout == stderr && config.output.is_none() => Err(Error::Refused(
+            "stdout and stderr go to the same file, which could not be cut back to its rows; send them apart, or use --output FILE".into(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What the thread says of a checkpoint.
+pub type Written = Result<Done, Error>;
+
+/// What a run has to do with its state.
+pub struct Keeper {
+    interval: Duration,
+    /// Whether what is open is printed at the end of input.
+    pub flushes: bool,
+    /// The directory, as named to people.
+    name: String,
+    record: Record,
+    /// How far the inputs are.
+    inputs: Inputs,
+    /// Bytes that the engine has taken in whole batches, in all runs.
+    bytes: u64,
+    outputs: Tracked,
+    writer: Writer,
+    spare: Changes,
+    /// The rows that the checkpoint under way lets out.
+    under_way: Option<Vec<u8>>,
+    due: Instant,
+    /// Whether the state says that a run is going on.
+    has_begun: bool,
+    /// Whether anything has been taken since the last checkpoint.
+    has_news: bool,
+    is_new: bool,
+    was_clean: bool,
+    /// A checkpoint could not be written, and no further one can be.
+    is_dead: bool,
+    /// Rows that the newest checkpoint has let out, and that may not have come out.
+    held: Vec<u8>,
+    notice: Option<String>,
+}
+
+/// What of a run is not in its engine or keeper.
+pub struct Rest {
+    /// By stream, the local time of the last record, if its times have no year.
+    pub years: Vec<(usize, i128)>,
+    /// See [`Record::seen`].
+    pub seen: Vec<bool>,
+    /// See [`Record::known`].
+    pub known: Vec<String>,
+}
+
+impl Keeper {
+    /// What the last run has found out about fields: which were there, and which there are.
+    pub fn fields(&mut self) -> (Vec<bool>, Vec<String>) {
+        (std::mem::take(&mut self.record.seen), std::mem::take(&mut self.record.known))
+    }
+
+    /// The local time of the last record of the stream that begins with this input, if its times have no year.
+    pub fn last_time(&self, first: SourceId) -> Option<i128> {
+        self.record.years.iter().find(|(id, _)| *id == first.0).map(|(_, last)| *last)
+    }
+
+    /// The names of all inputs by their ids.
+    pub fn source_names(&self) -> Vec<String> {
+        self.inputs.names()
+    }
+
+    /// What people should know before the run goes on.
+    pub fn notes(&mut self) -> Vec<String> {
+        let mut notes = std::mem::take(&mut self.outputs.notes);
+        notes.extend(self.notice.take());
+        notes
+    }
+
+    /// A batch has been taken.
+    pub fn took(&mut self, batch: &EventBatch) {
+        self.has_news = true;
+        self.bytes += batch.consumed;
+        if let Some(trace) = self.inputs.trace(batch.source) {
+            trace.took(batch);
+        }
+    }
+
+    /// The run ends in a batch; `bytes` are all that the engine has ever taken. Returns how many those of the batch are.
+    pub fn took_part(&mut self, batch: &EventBatch, bytes: u64) -> u64 {
+        self.has_news = true;
+        let bytes = bytes.saturating_sub(self.bytes);
+        self.inputs.trace(batch.source).map_or(0, |trace| trace.took_part(batch, bytes))
+    }
+
+    /// Something has been found out about an input.
+    pub fn learnt(&mut self, source: SourceId, learnt: Learnt) {
+        if let Some(trace) = self.inputs.trace(source) {
+            trace.learnt = Some(learnt);
+        }
+    }
+
+    /// Whether nothing has been written yet, and the state does not say that a run goes on.
+    pub fn is_to_begin(&self) -> bool {
+        !self.has_begun
+    }
+
+    /// Whether a header is to be written before the first row.
+    pub fn needs_header(&self) -> bool {
+        !self.outputs.rows_continue
+    }
+
+    /// Makes the checkpoint that says where everything stands before the first row of this run.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn begin(&mut self, engine: &mut Engine, output: &mut Output, rest: &Rest) -> Result<(), Error> {
+        self.has_begun = true;
+        // What was let out and may not have come out stays in the state until it has.
+        let held = std::mem::take(&mut self.held);
+        output.release(&held);
+        self.save(engine, output, rest, LastWords::Passing)?;
+        self.settle(output)
+    }
+
+    /// Whether it is time for a checkpoint.
+    pub fn is_due(&self, now: Instant, output: &Output) -> bool {
+        self.has_begun
+            && self.has_news
+            && self.under_way.is_none()
+            && (now >= self.due || output.held_bytes() > MOST_HELD)
+    }
+
+    /// How long until there is one to be made, if nothing more comes.
+    pub fn wait(&self, now: Instant) -> Option<Duration> {
+        let waits = self.has_begun && self.has_news && self.under_way.is_none();
+        waits.then(|| self.due.saturating_duration_since(now))
+    }
+
+    /// Speaks when a checkpoint has been written.
+    pub fn written(&self) -> &Receiver<Result<Done, Error>> {
+        &self.writer.done
+    }
+
+    /// Makes a checkpoint of this moment, to be written while the run goes on.
+    ///
+    /// # Errors
+    /// The outputs are not what they should be.
+    pub fn pass(&mut self, engine: &mut Engine, output: &mut Output, rest: &Rest, now: Instant) -> Result<(), Error> {
+        self.due = now + self.interval;
+        self.save(engine, output, rest, LastWords::Passing)
+    }
+
+    /// Makes the last checkpoint. Returns a line for people, if there is something to say.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn end(
+        &mut self,
+        engine: &mut Engine,
+        output: &mut Output,
+        rest: &Rest,
+        words: LastWords,
+    ) -> Result<Option<String>, Error> {
+        if self.is_dead {
+            return Ok(None);
+        }
+        self.settle(output)?;
+        if !self.has_begun && !self.is_new && self.was_clean && !self.has_news {
+            let nothing = format!("nothing new since the run before; the state in {} stays as it is", self.name);
+            return Ok((words == LastWords::Final { of_inputs: true }).then_some(nothing));
+        }
+        self.has_begun = true;
+        if output.held_bytes() > 0 {
+            // They come out now. Until the state says that they have, it is no end.
+            self.save(engine, output, rest, LastWords::Passing)?;
+            self.settle(output)?;
+        }
+        self.save(engine, output, rest, words)?;
+        self.settle(output)?;
+        Ok(None)
+    }
+
+    fn save(&mut self, engine: &mut Engine, output: &mut Output, rest: &Rest, moment: LastWords) -> Result<(), Error> {
+        // Step 1 of the order of writes: all rows of this moment are the system's.
+        output.flush();
+        output.check()?;
+        let held = output.take_held();
+        let mut changes = std::mem::take(&mut self.spare);
+        let head = engine.save(&mut Gather(&mut changes));
+        let has_ended = |_: u32| moment == LastWords::Final { of_inputs: true };
+        let record = &mut self.record;
+        record.is_clean = moment != LastWords::Passing;
+        record.inputs = self.inputs.records(&has_ended);
+        record.named.clone_from(&self.inputs.named);
+        record.outputs = self.outputs.records()?;
+        let named = &self.inputs.named;
+        let first = |(stream, last): &(usize, i128)| Some((*named.get(*stream)?, *last));
+        record.years = rest.years.iter().filter_map(first).collect();
+        record.seen.clone_from(&rest.seen);
+        record.known.clone_from(&rest.known);
+        let payload = record.payload(&held, &head)?;
+        self.has_news = false;
+        self.under_way = Some(held);
+        self.writer.write(Job { changes, payload })
+    }
+
+    /// Waits for the checkpoint under way.
+    fn settle(&mut self, output: &mut Output) -> Result<(), Error> {
+        if self.under_way.is_none() {
+            return Ok(());
+        }
+        let done = self.writer.done.recv().map_err(|_| Error::Defect)?;
+        self.done(done, output)
+    }
+
+    /// A checkpoint has been written: rows that waited for it come out.
+    ///
+    /// # Errors
+    /// It could not be written: the run has to end.
+    pub fn done(&mut self, done: Result<Done, Error>, output: &mut Output) -> Result<(), Error> {
+        let held = self.under_way.take();
+        self.is_dead = done.is_err();
+        let Done { changes } = done?;
+        self.spare = changes;
+        if let Some(held) = held.filter(|held| !held.is_empty()) {
+            output.release(&held);
+            self.has_news = true;
+        }
+        Ok(())
+    }
+}
+
+/// Gathers the engine's changes.
+struct Gather<'a>(&'a mut Changes);
+
+impl Pieces for Gather<'_> {
+    fn put(&mut self, group: u64, row: u64, bytes: &[u8]) {
+        self.0.put(PieceId { group, row }, bytes);
+    }
+
+    fn remove(&mut self, group: u64, row: u64) {
+        self.0.remove(PieceId { group, row });
+    }
+
+    fn remove_group(&mut self, group: u64) {
+        self.0.remove_group(group);
+    }
+}

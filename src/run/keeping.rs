@@ -1,0 +1,150 @@
+//! What a run with `--state` does beside its work: it makes checkpoints when they are due, and one at its end.
+
+use super::Run;
+use super::checkpoint::Rest;
+use super::ending::Ending;
+use crate::engine::Stop;
+use crate::error::{Error, Exit, Severity};
+use crate::event::{Aside, EventBatch};
+use crossbeam_channel::{Receiver, never};
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+/// Which checkpoint ends a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastWords {
+    /// None: what came after the newest one is to come again.
+    None,
+    /// One in the middle: it could not go on.
+    Passing,
+    /// The last one, from which any later run can go on.
+    Final {
+        /// Whether its inputs have ended.
+        of_inputs: bool,
+    },
+}
+
+impl Run {
+    /// Before the first batch of a run: the state says that it goes on, before it writes anything.
+    pub(super) fn begin_state(&mut self) -> ControlFlow<Ending> {
+        if self.keeper.as_ref().is_none_or(|keeper| !keeper.is_to_begin()) {
+            return ControlFlow::Continue(());
+        }
+        let rest = self.rest();
+        let Some(keeper) = &mut self.keeper else { return ControlFlow::Continue(()) };
+        if let Err(error) = keeper.begin(&mut self.engine, &mut self.output, &rest) {
+            return ControlFlow::Break(Ending::Unkept(error));
+        }
+        if keeper.needs_header() {
+            self.output.begin();
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A batch has been taken as a whole, or up to the record that stopped the run.
+    pub(super) fn note_taken(&mut self, index: usize, batch: &EventBatch, step: &ControlFlow<Stop>) {
+        let Some(keeper) = &mut self.keeper else { return };
+        if step.is_continue() {
+            keeper.took(batch);
+            return;
+        }
+        let bytes = keeper.took_part(batch, self.engine.tally().bytes);
+        if let Some(years) = &mut self.streams[index].years
+            && let Some(last) = last_placed(batch, bytes)
+        {
+            let last = years.local(batch.times[last]);
+            years.resume(last);
+        }
+    }
+
+    /// Hears of checkpoints that have been written, and makes one if it is due.
+    pub(super) fn keep(&mut self) -> ControlFlow<Ending> {
+        let Some(keeper) = &mut self.keeper else { return ControlFlow::Continue(()) };
+        if let Ok(done) = keeper.written().try_recv()
+            && let Err(error) = keeper.done(done, &mut self.output)
+        {
+            return ControlFlow::Break(Ending::Unkept(error));
+        }
+        let now = self.view.now();
+        if !keeper.is_due(now, &self.output) {
+            return ControlFlow::Continue(());
+        }
+        // Rows that nobody takes are in no checkpoint.
+        self.output.flush();
+        if self.output.is_done() {
+            return ControlFlow::Break(Ending::OutputDone);
+        }
+        let rest = self.rest();
+        let Some(keeper) = &mut self.keeper else { return ControlFlow::Continue(()) };
+        match keeper.pass(&mut self.engine, &mut self.output, &rest, now) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(Ending::Unkept(error)),
+        }
+    }
+
+    /// Speaks when the next checkpoint is due, or one has been written.
+    pub(super) fn state_alarms(&self) -> (Receiver<Instant>, Receiver<super::checkpoint::Written>) {
+        let Some(keeper) = &self.keeper else { return (never(), never()) };
+        let due = keeper.wait(self.view.now()).map_or_else(never, |wait| self.view.after(wait));
+        (due, keeper.written().clone())
+    }
+
+    fn rest(&self) -> Rest {
+        let (seen, known) = self.fields.found();
+        let years = self.streams.iter().enumerate();
+        let years = years.filter_map(|(index, stream)| Some((index, stream.years.as_ref()?.last()?)));
+        Rest { years: years.collect(), seen, known }
+    }
+
+    /// Which checkpoint an end deserves.
+    pub(super) fn last_words(&self, ending: &Ending) -> LastWords {
+        match ending {
+            Ending::EndOfInput => LastWords::Final { of_inputs: true },
+            // Its record was not taken, and must not be lost: the next run stops there as well.
+            Ending::Limit(Stop::KeyLimit { .. }) => LastWords::None,
+            Ending::Limit(Stop::Strict | Stop::MaxBad | Stop::MaxLate) | Ending::Signal(_) => {
+                LastWords::Final { of_inputs: false }
+            }
+            Ending::Failed(Error::Defect) | Ending::OutputDone | Ending::Unkept(_) => LastWords::None,
+            Ending::Failed(_) => LastWords::Passing,
+        }
+    }
+
+    /// Makes the last checkpoint. Fails the run if that cannot be done.
+    pub(super) fn end_state(&mut self, words: LastWords, exit: Exit) -> Exit {
+        if self.keeper.is_none() || words == LastWords::None {
+            return exit;
+        }
+        // Nobody has taken the last rows.
+        self.output.flush();
+        if self.output.is_done() {
+            return exit;
+        }
+        let rest = self.rest();
+        let Some(keeper) = &mut self.keeper else { return exit };
+        match keeper.end(&mut self.engine, &mut self.output, &rest, words) {
+            Ok(Some(note)) => self.output.say(Severity::Note, &note),
+            Ok(None) => {}
+            Err(error) => {
+                self.output.say(Severity::Failure, &error.to_string());
+                return error.exit();
+            }
+        }
+        exit
+    }
+}
+
+/// The last event of so many bytes of a batch that has a moment.
+fn last_placed(batch: &EventBatch, bytes: u64) -> Option<usize> {
+    let is_taken = |index: &usize| {
+        let text = batch.records[*index].text;
+        u64::from(text.start + text.len) <= bytes
+    };
+    let is_placed = |index: &usize| {
+        !batch
+            .asides
+            .iter()
+            .any(|placed| placed.before_event as usize == *index && matches!(placed.aside, Aside::Unplaceable(_)))
+    };
+    (0..batch.times.len()).rev().filter(is_taken).find(is_placed)
+}
