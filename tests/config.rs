@@ -204,6 +204,7 @@ fn every_flag_that_takes_a_value_comes_back_from_print_config() {
             "final",
             "drop",
             "end",
+            "continue",
         ];
         let output = values.map(|value| {
             let argument = match argument.get_action() {
@@ -215,6 +216,7 @@ fn every_flag_that_takes_a_value_comes_back_from_print_config() {
                 "dedup-within" => "--dedup id",
                 "on-key-limit" => "--key-limit 5 -k id",
                 "where-first" => "--where a",
+                "hold" | "stdin-resume" => "--state st",
                 "tolerance" | "update-expect" => "--expect a",
                 _ => "",
             };

@@ -22,6 +22,7 @@ mod prometheus;
 mod readme;
 mod replay;
 mod resume;
+mod resume_faults;
 mod resume_refused;
 mod running;
 mod seeing;

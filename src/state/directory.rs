@@ -34,6 +34,8 @@ const FORMAT_TEXT: &str = "streamw state ";
 /// How long a lock that this process has just given up may linger: ours in a child that is about to become another
 /// program, sled's in one of its threads.
 pub(super) const LINGERING: Duration = Duration::from_secs(2);
+/// How long a lock may be held by nobody that the system knows of.
+const GIVEN_UP: Duration = Duration::from_millis(200);
 /// Between two looks at a lock.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
 
@@ -241,7 +243,13 @@ fn lock(files: &Files, path: &Path, name: &str) -> Result<File, StateError> {
             continue;
         }
         let process = holder(&file);
-        if process != Some(std::process::id()) || since.elapsed() > LINGERING {
+        let patience = match process {
+            Some(id) if id == std::process::id() => LINGERING,
+            // It may have been given up just now.
+            None => GIVEN_UP,
+            Some(_) => Duration::ZERO,
+        };
+        if since.elapsed() >= patience {
             return Err(StateError::InUse { dir: name.to_owned(), process });
         }
         std::thread::sleep(PAUSE);
