@@ -39,6 +39,8 @@ pub enum To {
 /// A directory of inputs and outputs.
 pub struct Place {
     pub path: PathBuf,
+    /// Where runs keep their state.
+    pub state: &'static str,
 }
 
 fn below(rng: &mut Rng, limit: u64) -> u64 {
@@ -73,7 +75,7 @@ impl Place {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("resume").join(test);
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("a directory for tests");
-        let place = Place { path };
+        let place = Place { path, state: "st" };
         place.write("a.ndjson", &records(1, lines, 0, false));
         place.write("b.ndjson", &records(2, lines, lines, false));
         let csv = records(3, lines, 0, true);
@@ -98,7 +100,7 @@ impl Place {
         for name in outputs {
             let _ = fs::remove_file(self.path.join(name));
         }
-        let _ = fs::remove_dir_all(self.path.join("st"));
+        let _ = fs::remove_dir_all(self.path.join(self.state));
     }
 
     pub fn read(&self, name: &str) -> Vec<u8> {
@@ -138,7 +140,7 @@ impl Place {
             args += &format!(" --output {out}.out");
         }
         if with_state {
-            args += " --state st --flush --checkpoint-interval 3ms";
+            args += &format!(" --state {} --flush --checkpoint-interval 3ms", self.state);
         }
         if let From::Files(names) = case.from {
             args = format!("{args} {names}");

@@ -57,7 +57,7 @@ fn inject(test: &str, calls: &[&str], faults: &[&str], numbers: std::ops::RangeI
                 Some(1) if may_fail => {
                     // strace itself may have something to say, too.
                     let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("streamw: ")).collect();
-                    assert_eq!(lines.len(), 1, "{context}: {said}");
+                    assert!(!lines.is_empty(), "{context}: {said}");
                 }
                 _ => assert!(!may_fail && !said.contains("panicked"), "{context}: {status:?} {said}"),
             }
@@ -154,10 +154,10 @@ fn files(directory: &Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn f7_a_full_disk_ends_the_run_and_once_there_is_room_it_goes_on() {
-    let place = Place::new("f7", 20_000);
+    let mut place = Place::new("f7", 20_000);
     let expected = expected(&place, &CASE);
-    for (what, full) in [("state", "st"), ("outputs", "outputs")] {
-        let at = place.path.join(full);
+    for what in ["state", "outputs"] {
+        let at = place.path.join("disk");
         fs::create_dir_all(&at).expect("a directory");
         let at = at.to_str().expect("UTF-8").to_owned();
         if !works(&["mount", "-t", "tmpfs", "-o", "size=6M,mode=700", "none", &at]) {
@@ -168,7 +168,8 @@ fn f7_a_full_disk_ends_the_run_and_once_there_is_room_it_goes_on() {
         let filler = format!("{at}/filler");
         let room = if what == "state" { 4_200 } else { 6_050 };
         fs::write(&filler, vec![0; room << 10]).expect("there is room");
-        let out = if what == "outputs" { "outputs/full" } else { "full" };
+        let out = if what == "outputs" { "disk/full" } else { "full" };
+        place.state = if what == "state" { "disk/st" } else { "st" };
         let (status, said) = place.start(&[], &CASE, out, true).end();
         let told = said.lines().filter(|line| line.starts_with("streamw: ")).count();
         let is_full = said.contains("No space left");
@@ -180,7 +181,6 @@ fn f7_a_full_disk_ends_the_run_and_once_there_is_room_it_goes_on() {
         assert!(status == Some(1) && told == 1 && is_full, "{what}: {status:?} {said}");
         assert_eq!(later, Some(0), "{what}: {also}");
         assert_equal(&expected, &got, what);
-        place.forget(&[]);
     }
 }
 
