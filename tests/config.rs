@@ -205,6 +205,7 @@ fn every_flag_that_takes_a_value_comes_back_from_print_config() {
             "drop",
             "end",
             "continue",
+            "a=b",
         ];
         let output = values.map(|value| {
             let argument = match argument.get_action() {

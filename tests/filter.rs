@@ -176,3 +176,89 @@ fn mistakes_are_told_before_anything_is_read() {
     let output = Streamw::new().args("-w 1m -t ts --where-first").stdin("").run();
     assert!(output.status == 2 && output.stderr.contains("--where <EXPR>"), "{}", output.stderr);
 }
+
+#[test]
+fn computed_fields_are_keys_values_times_and_conditions() {
+    for (format, input) in [
+        (
+            "-i ndjson",
+            "{\"ts\":1,\"ms\":120,\"path\":\"/a/x\"}\n{\"ts\":2,\"ms\":310.5,\"path\":\"/b\\\"y\"}\n{\"ts\":13,\"ms\":null,\"path\":\"/a/z\"}\n",
+        ),
+        ("-i csv", "ts,ms,path\n1,120,/a/x\n2,310.5,\"/b\"\"y\"\n13,,/a/z\n"),
+    ] {
+        for (flags, expected) in [
+            (&["--let", "slow=ms > 250", "-k", "slow", "-a", "count"][..], "false,1|true,1|false,1"),
+            (&["--let", "bucket=math.floor(ms / 100) * 100", "-k", "bucket", "-a", "count"], "100,1|300,1|,1"),
+            (&["--let", "s=ms / 1000", "-a", "sum:s", "-a", "max:ms"], "0.4305,310.5|,"),
+            (
+                &[
+                    "--let",
+                    "s=ms / 1000",
+                    "--let",
+                    "twice=s * 2",
+                    "-a",
+                    "sum:twice",
+                    "--where",
+                    "twice < 0.5 || s == null",
+                ],
+                "0.24|",
+            ),
+            (
+                &["--let", "who='<' + path + '>'", "-k", "who", "-a", "first:who"],
+                "</a/x>,</a/x>|\"</b\"\"y>\",\"</b\"\"y>\"|</a/z>,</a/z>",
+            ),
+            (&["--let", "late=ts + 100", "-t", "late", "-a", "count"], "2|1"),
+            (&["--let", "parts=[ms, 1]", "-a", "collect:parts:1", "--where", "ms == 120"], "\"[[120,1]]\""),
+        ] {
+            let mut streamw = Streamw::new().args(format).args("-w 10s -o csv");
+            if !flags.contains(&"-t") {
+                streamw = streamw.args("-t ts");
+            }
+            for flag in flags {
+                streamw = streamw.arg(*flag);
+            }
+            let output = streamw.stdin(input).run();
+            let rows: Vec<_> = rows(&output).iter().map(|row| row.trim_end_matches(",on_time,0").to_owned()).collect();
+            assert_eq!(rows.join("|"), expected, "{format} {flags:?}: {}", output.stderr);
+            assert_eq!(output.stderr, "", "{format} {flags:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_computed_is_a_bad_record() {
+    let output = Streamw::new()
+        .args("-i ndjson -t ts -w 10s -k x --stats")
+        .arg("--let")
+        .arg("x=ms / n")
+        .stdin("{\"ts\":1,\"ms\":1,\"n\":0}\n{\"ts\":2,\"ms\":1,\"n\":2}\n")
+        .run();
+    assert_eq!(counts(&output, &["bad", "events"]), [1, 1]);
+    assert!(
+        output
+            .stderr
+            .contains("\"reason\":\"expression\",\"detail\":\"--let x 'ms / n', column 4: a division by zero\""),
+        "{}",
+        output.stderr
+    );
+    for (flags, expected) in [
+        (&["--let", "x"][..], "--let x: it is NAME=EXPR"),
+        (&["--let", "a b=1"], "--let a b=1: it is NAME=EXPR"),
+        (&["--let", "x=5"], "--let x=5: it looks at no field"),
+        (&["--let", "x=ms", "--let", "x=ts"], "--let x is given twice"),
+        (&["--let", "x=y", "--let", "y=ms"], "--let x 'y', column 1: y is computed by a --let, but not yet here"),
+        (&["--let", "x=x + 1"], "column 1: x is computed by a --let, but not yet here"),
+        (&["--let", "x=ms +"], "--let x 'ms +', column 5: the expression ends too early"),
+    ] {
+        let mut streamw = Streamw::new().args("-i ndjson -t ts -w 10s");
+        for flag in flags {
+            streamw = streamw.arg(*flag);
+        }
+        let output = streamw.stdin("").run();
+        assert_eq!(output.status, 2, "{flags:?}");
+        assert!(output.stderr.contains(expected), "{}", output.stderr);
+    }
+    // A column that is missing is named as what it is.
+    let output = Streamw::new().args("-i csv -t ts -w 10s -k x --let x=mss+1").stdin("ts,ms\n1,2\n").run();
+    assert!(output.status == 1 && output.stderr.contains("has no column \"mss\"; near: ms"), "{}", output.stderr);
+}

@@ -4,7 +4,7 @@ use super::config::has_bounds;
 use crate::engine::EngineConfig;
 use crate::engine::running::Updates;
 use crate::engine::trigger::Emission;
-use crate::event::projection::{Field, Filter, Projection};
+use crate::event::projection::{Field, Filter, Let, Projection};
 use crate::expr::{Fault, Program, Scope, Type, parse};
 use crate::output::RowShape;
 use crate::output::checks::{Check, Checks};
@@ -24,6 +24,12 @@ pub(super) struct CheckFlags {
     /// cannot be evaluated, as in a comparison of unequal types, the record is bad.
     #[arg(long = "where", value_name = "EXPR", allow_hyphen_values = true, help_heading = "Fields")]
     filter: Option<String>,
+
+    /// A field that is computed of others, for -k, -a, -t, --where and the --let after it; repeatable
+    ///
+    /// As in --let slow='ms > 250' -k slow. Where it cannot be computed the record is bad.
+    #[arg(long = "let", value_name = "NAME=EXPR", help_heading = "Fields")]
+    lets: Vec<String>,
 
     /// Records that do not pass --where do not move the watermark either
     ///
@@ -57,23 +63,62 @@ pub(super) struct CheckFlags {
 }
 
 impl CheckFlags {
-    /// Which records are events; `known` are the fields that are wanted of them anyway, and their places.
+    /// Adds computed fields and the filter to what is wanted of records.
     ///
     /// # Errors
-    /// For people: the column of the expression, and what is wrong there.
-    pub(super) fn filter(&self, projection: &Projection, time_is_given: bool) -> Result<Option<Filter>, String> {
-        let Some(source) = &self.filter else { return Ok(None) };
+    /// For people: the flag, the column of the expression, and what is wrong there.
+    pub(super) fn of_records(&self, projection: &mut Projection, time_is_given: bool) -> Result<(), String> {
+        let names = self.lets.iter().map(|text| let_name(text)).collect::<Result<Vec<_>, _>>()?;
+        if let Some((index, name)) = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
+            return Err(format!("--let {name} is given twice, also as {}", self.lets[index]));
+        }
+        let wanted: Vec<String> = projection.fields().map(|field| field.name.clone()).collect();
+        // Which field the time will be is not known yet.
         let mut known: Vec<Option<Field>> = projection.fields().cloned().map(Some).collect();
-        // Which field that will be is not known yet.
-        if !time_is_given && let Some(time) = known.first_mut() {
+        if !time_is_given
+            && !projection.time_is_arrival
+            && let Some(time) = known.first_mut()
+        {
             *time = None;
         }
-        let wanted = known.len();
-        let mut scope = RecordScope { fields: known, places: Vec::new() };
+        // A computed field is found where it is wanted, under its name, by what comes after it; not before.
+        let mut scope = RecordScope { fields: known, places: Vec::new(), later: names.clone() };
+        for (index, (name, text)) in names.iter().zip(&self.lets).enumerate() {
+            let source = &text[name.len() + 1..];
+            let told = |fault: Fault| format!("--let {name} {}", fault.of(source));
+            scope.later = names[index..].to_vec();
+            let from = scope.fields.len();
+            let program = parse(source, &mut scope).map_err(told)?;
+            let places = std::mem::take(&mut scope.places);
+            let Some(first) = places.first().and_then(|place| scope.fields[*place].clone()) else {
+                return Err(format!("--let {text}: it looks at no field"));
+            };
+            // The decoders look for another field in its places, so that none is missed.
+            let stand_in = projection.lets.iter().find(|computed| computed.name == first.name);
+            let path = stand_in
+                .and_then(|computed| computed.fields.last())
+                .map_or(vec![first.name], |field| field.path.clone());
+            let stand_in = Field { name: name.clone(), path, is_name: false };
+            let own = scope.fields.len();
+            scope.fields.push(Some(Field::parse(name)?));
+            let mut fields: Vec<Field> = scope.fields[from..own].iter().flatten().cloned().collect();
+            fields.push(stand_in.clone());
+            let mut targets: Vec<usize> = (0..wanted.len()).filter(|place| wanted[*place] == *name).collect();
+            projection.stand_in(name, &stand_in);
+            targets.push(own);
+            for target in &targets[..targets.len() - 1] {
+                scope.fields[*target] = None;
+            }
+            projection.lets.push(Let { name: name.clone(), program, places, fields, targets });
+        }
+        let Some(source) = &self.filter else { return Ok(()) };
+        let from = scope.fields.len();
+        scope.later = Vec::new();
         let told = |fault: Fault| format!("--where {}", fault.of(source));
         let program = parse(source, &mut scope).and_then(Program::condition).map_err(told)?;
-        let fields = scope.fields.split_off(wanted).into_iter().flatten().collect();
-        Ok(Some(Filter { program, places: scope.places, fields, is_first: self.where_first }))
+        let fields = scope.fields.split_off(from).into_iter().flatten().collect();
+        projection.filter = Some(Filter { program, places: scope.places, fields, is_first: self.where_first });
+        Ok(())
     }
 
     /// What looks at rows of this shape, if anything does.
@@ -102,14 +147,29 @@ impl CheckFlags {
     }
 }
 
+/// The name of `NAME=EXPR`.
+fn let_name(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
+            Ok(name.to_owned())
+        }
+        _ => Err(format!("--let {text}: it is NAME=EXPR, as in slow=ms>250, with a name of letters, digits and _")),
+    }
+}
+
 /// Names of fields, whatever they are: what a record has is not known.
 struct RecordScope {
     fields: Vec<Option<Field>>,
     places: Vec<usize>,
+    /// Computed fields that are not there yet.
+    later: Vec<String>,
 }
 
 impl Scope for RecordScope {
     fn resolve(&mut self, name: &str) -> Result<(usize, Type), String> {
+        if self.later.iter().any(|later| later == name) {
+            return Err(format!("{name} is computed by a --let, but not yet here; give that one first"));
+        }
         let field = Field::parse(name)?;
         let known = self.fields.iter().position(|known| known.as_ref() == Some(&field));
         let place = known.unwrap_or_else(|| {

@@ -253,8 +253,9 @@ impl Config {
             punctuate: sources.punctuate,
             nulls: flags.null,
             filter: None,
+            lets: Vec::new(),
         };
-        projection.filter = flags.checks.filter(&projection, flags.time.is_some())?;
+        flags.checks.of_records(&mut projection, flags.time.is_some())?;
         Ok(Config {
             shape,
             engine,

@@ -72,8 +72,25 @@ pub struct Projection {
     pub punctuate: Option<Field>,
     /// Which records are events (`--where`).
     pub filter: Option<Filter>,
+    /// Fields that are computed (`--let`), in order; each may look at those before it.
+    pub lets: Vec<Let>,
     /// Texts that mean null (`--null`).
     pub nulls: Vec<String>,
+}
+
+/// A field that no record has, and that is computed of others.
+#[derive(Clone, Debug)]
+pub struct Let {
+    /// Its name.
+    pub name: String,
+    /// What it says; its slots are indices of `places`.
+    pub program: Program,
+    /// Where its fields stand among [`Projection::fields`].
+    pub places: Vec<usize>,
+    /// Those of them that nobody else wants.
+    pub fields: Vec<Field>,
+    /// Where its value is wanted. There the decoders find another field, which is written over.
+    pub targets: Vec<usize>,
 }
 
 /// A condition on records.
@@ -90,8 +107,25 @@ pub struct Filter {
 }
 
 impl Projection {
+    /// Has the decoders look for another field wherever one of this name is wanted.
+    pub fn stand_in(&mut self, name: &str, other: &Field) {
+        let values = self.values.iter_mut().map(|value| &mut value.field);
+        let marks = [&mut self.dedup, &mut self.partition, &mut self.punctuate].into_iter().flatten();
+        for field in std::iter::once(&mut self.time).chain(&mut self.keys).chain(values).chain(marks) {
+            if field.name == name {
+                *field = other.clone();
+            }
+        }
+    }
+
+    /// How many fields come after the values and before those of expressions: the id, the partition, the punctuation.
+    pub fn marks(&self) -> usize {
+        [&self.dedup, &self.partition, &self.punctuate].into_iter().flatten().count()
+    }
+
     /// All fields, in the order of [`EventBatch::seen`](super::EventBatch::seen): the time (unless it is the
-    /// arrival), the keys, the values, the id, the partition, the punctuation, those of the filter alone.
+    /// arrival), the keys, the values, the id, the partition, the punctuation, those of computed fields and
+    /// of the filter alone.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         let time = (!self.time_is_arrival).then_some(&self.time);
         let values = self.values.iter().map(|value| &value.field);
@@ -101,6 +135,7 @@ impl Projection {
             .chain(&self.dedup)
             .chain(&self.partition)
             .chain(&self.punctuate)
+            .chain(self.lets.iter().flat_map(|computed| &computed.fields))
             .chain(self.filter.iter().flat_map(|filter| &filter.fields))
     }
 }

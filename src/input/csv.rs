@@ -415,6 +415,7 @@ mod tests {
             keys: Vec::new(),
             values: Vec::new(),
             filter: None,
+            lets: Vec::new(),
             nulls: Vec::new(),
             dedup: None,
             time_is_arrival: false,

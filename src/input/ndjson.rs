@@ -383,6 +383,7 @@ mod tests {
             partition: None,
             punctuate: None,
             filter: None,
+            lets: Vec::new(),
             nulls: Vec::new(),
         };
         Ndjson.decoder(Reading { projection: projection.into(), names: &[], source: "-", max_line: 300 }).expect("one")

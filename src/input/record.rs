@@ -44,15 +44,30 @@ pub fn push_event(
     record: RecordSpan,
     dates: &mut TimeCache,
 ) -> Result<(), Refusal> {
+    if projection.lets.is_empty() {
+        return push_found(batch, projection, fields, record, dates);
+    }
+    let fields = filter::computed(batch, projection, fields)?;
+    push_found(batch, projection, &fields, record, dates)
+}
+
+#[inline]
+fn push_found(
+    batch: &mut EventBatch,
+    projection: &Projection,
+    fields: &[Found],
+    record: RecordSpan,
+    dates: &mut TimeCache,
+) -> Result<(), Refusal> {
     if batch.has_unseen {
         note_seen(batch, fields);
     }
     let keys_from = usize::from(!projection.time_is_arrival);
     let values_from = keys_from + projection.keys.len();
     let marks_from = values_from + projection.values.len();
-    let marks = match &projection.filter {
-        None => &fields[marks_from..],
-        Some(filter) => &fields[marks_from..fields.len() - filter.fields.len()],
+    let marks = match projection.filter.is_some() || !projection.lets.is_empty() {
+        false => &fields[marks_from..],
+        true => &fields[marks_from..marks_from + projection.marks()],
     };
     if projection.punctuate.is_some()
         && let Some(punctuation) = read_punctuation(batch, projection, marks, record, dates)?

@@ -121,6 +121,7 @@ fn got(bytes: &[u8], delimiter: u8, max_line: usize) -> Vec<Row> {
         partition: None,
         punctuate: None,
         filter: None,
+        lets: Vec::new(),
         nulls: Vec::new(),
     });
     let names = ["ts", "k", "v"].map(str::to_owned);

@@ -257,6 +257,7 @@ fn projection(wanted: &Wanted) -> Projection {
         partition: None,
         punctuate: None,
         filter: None,
+        lets: Vec::new(),
         nulls: wanted.nulls.iter().map(|null| (*null).to_owned()).collect(),
     }
 }

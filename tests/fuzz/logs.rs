@@ -37,6 +37,7 @@ fn decoded(
         partition: None,
         punctuate: None,
         filter: None,
+        lets: Vec::new(),
         nulls: Vec::new(),
     });
     let reading = Reading { projection, names, source: "-", max_line: 200 };
