@@ -1,10 +1,12 @@
 //! All integration tests in one binary, one module per topic.
 
 mod aggregates;
+mod chaos;
 mod checks;
 mod cli;
 mod config;
 mod early;
+mod expect;
 mod expressions;
 mod filter;
 mod follow;

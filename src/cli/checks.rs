@@ -8,11 +8,19 @@ use crate::event::projection::{Field, Filter, Let, Projection};
 use crate::expr::{Fault, Program, Scope, Type, parse};
 use crate::output::RowShape;
 use crate::output::checks::{Check, Checks};
+use crate::output::final_table::Tolerance;
+use crate::output::finally::{Finally, Wanted};
 use crate::output::gate::Gate;
 use crate::output::having::Having;
+use crate::output::presence::{MOST_WINDOWS, Presence};
 use crate::output::row::RowScope;
-use crate::time::Span;
+use crate::time::parse::{TimeCache, TimeFormat, TimeRules};
+use crate::time::year::YearRule;
+use crate::time::zone::Zone;
+use crate::time::{Span, Timestamp};
+use crate::window::spec::WindowSpec;
 use clap::Args;
+use std::path::PathBuf;
 
 /// Flags with expressions over records and rows.
 #[derive(Debug, Args)]
@@ -60,6 +68,38 @@ pub(super) struct CheckFlags {
     /// A window without a row ends the series.
     #[arg(long = "for", value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Checks")]
     consecutive: Option<u16>,
+
+    /// Compare the table that rows make in the end with a file: .csv, .tsv, else NDJSON (exit 3)
+    ///
+    /// Each key and window counts with its newest row, in whatever order. What differs is told on stderr. The file may be what
+    /// streamw has printed, or written by --update-expect.
+    #[arg(long, value_name = "FILE", help_heading = "Checks")]
+    expect: Option<PathBuf>,
+
+    /// How far numbers may be from those of --expect: 0.001, or a share: 0.1%
+    #[arg(long, value_name = "N|P%", requires = "expect", help_heading = "Checks")]
+    tolerance: Option<Tolerance>,
+
+    /// Write the file of --expect instead
+    #[arg(long, requires = "expect", help_heading = "Checks")]
+    update_expect: bool,
+
+    /// Fail if a window that has rows has none for a key of this file, one a line (exit 3)
+    ///
+    /// The parts of a composite key stand between tabs. Of windows of sessions, by count and global ones each key must have one. Judged at
+    /// the end of input.
+    #[arg(long, value_name = "FILE", help_heading = "Checks")]
+    expect_keys: Option<PathBuf>,
+
+    /// Fail if a window between these times has no row, or none for a key of --expect-keys (exit 3)
+    ///
+    /// As in --expect-windows 2026-01-01/2026-01-02. Judged at the end of input.
+    #[arg(long, value_name = "FROM/TO", help_heading = "Checks")]
+    expect_windows: Option<String>,
+
+    /// Write what the checks found as a file that CI systems show: JUnit's XML
+    #[arg(long, value_name = "FILE", help_heading = "Checks")]
+    report: Option<PathBuf>,
 }
 
 impl CheckFlags {
@@ -125,7 +165,7 @@ impl CheckFlags {
     ///
     /// # Errors
     /// For people: the flag, the column of the expression, and what is wrong there.
-    pub(super) fn gate(&self, shape: &RowShape, engine: &EngineConfig) -> Result<Option<Gate>, String> {
+    pub(super) fn gate(&self, shape: &RowShape, engine: &EngineConfig, zone: &Zone) -> Result<Option<Gate>, String> {
         let having = self.having.as_ref().map(|source| {
             let told = |fault: Fault| format!("--having {}", fault.of(source));
             let program = parse(source, &mut RowScope::new(shape)).and_then(Program::condition).map_err(told)?;
@@ -138,12 +178,13 @@ impl CheckFlags {
         if self.consecutive.is_some() && checks.iter().all(|check| check.of_summary) {
             return Err("--for N is for checks of rows; add one, as in --fail-if 'count < 100' --for 3".into());
         }
-        if having.is_none() && checks.is_empty() {
+        let finally = self.finally(shape, engine, zone)?;
+        if having.is_none() && checks.is_empty() && finally.is_none() {
             return Ok(None);
         }
         let consecutive = self.consecutive.unwrap_or(1).into();
         let checks = Checks::new(checks, shape, consecutive, &engine.windows, engine.lateness);
-        Ok(Some(Gate::new(shape.clone(), having, checks)))
+        Ok(Some(Gate::new(shape.clone(), having, checks, finally)))
     }
 }
 
@@ -155,6 +196,56 @@ fn let_name(text: &str) -> Result<String, String> {
         }
         _ => Err(format!("--let {text}: it is NAME=EXPR, as in slow=ms>250, with a name of letters, digits and _")),
     }
+}
+
+impl CheckFlags {
+    /// Checks of all rows together.
+    fn finally(&self, shape: &RowShape, engine: &EngineConfig, zone: &Zone) -> Result<Option<Finally>, String> {
+        let wanted = Wanted {
+            table: self.expect.clone(),
+            tolerance: self.tolerance.unwrap_or_default(),
+            updates: self.update_expect,
+            keys: self.expect_keys.clone(),
+            windows: self.expect_windows.clone(),
+            report: self.report.clone(),
+        };
+        if self.expect_keys.is_some() && shape.keys.is_empty() {
+            return Err("--expect-keys is for runs with keys; name one with -k FIELD".into());
+        }
+        let range = self.expect_windows.as_ref().map(|range| expected_range(range, &engine.windows, zone));
+        let range = range.transpose().map_err(|message| format!("--expect-windows: {message}"))?;
+        let presence = (self.expect_keys.is_some() || range.is_some())
+            .then(|| Presence::new(engine.windows.clone(), shape.windows.clone(), shape.time_style.clone(), range));
+        let is_asked = wanted.table.is_some() || wanted.report.is_some() || presence.is_some();
+        Ok(is_asked.then(|| Finally::new(wanted, shape, presence)))
+    }
+}
+
+/// `FROM/TO`, in which windows with bounds on a grid lie.
+fn expected_range(text: &str, windows: &[WindowSpec], zone: &Zone) -> Result<(Timestamp, Timestamp), String> {
+    let (from, to) =
+        text.split_once('/').ok_or_else(|| format!("\"{text}\" is not FROM/TO, as in 2026-01-01/2026-01-02"))?;
+    let rules = TimeRules { format: TimeFormat::Auto, zone: zone.clone(), year: YearRule::Written };
+    let time = |text: &str| {
+        let read = rules.parse_text(text.trim().as_bytes(), &mut TimeCache::default());
+        read.map(|moment| moment.time).map_err(|bad| format!("\"{text}\" {}", bad.reason()))
+    };
+    let (from, to) = (time(from)?, time(to)?);
+    if from >= to {
+        return Err(format!("\"{text}\" ends before it begins"));
+    }
+    let sliced = windows.iter().filter_map(|window| match window {
+        WindowSpec::Sliced(sliced) => Some(sliced),
+        _ => None,
+    });
+    let mut has_any = false;
+    for sliced in sliced {
+        has_any = true;
+        if sliced.first_ending_after(to).0.saturating_sub(sliced.first_ending_after(from).0) > MOST_WINDOWS {
+            return Err(format!("\"{text}\" has more than {MOST_WINDOWS} windows"));
+        }
+    }
+    if has_any { Ok((from, to)) } else { Err("only windows with bounds on a grid can be expected, such as 1h".into()) }
 }
 
 /// Names of fields, whatever they are: what a record has is not known.

@@ -241,7 +241,7 @@ impl Config {
             flushes_when_idle: flags.idle_flush,
             takes_parts: flags.merge || flags.replay.is_some(),
         };
-        let gate = flags.checks.gate(&shape, &engine)?;
+        let gate = flags.checks.gate(&shape, &engine, &flags.timezone)?;
         let mut projection = Projection {
             time,
             time_is_arrival: flags.time.as_deref() == Some(ARRIVAL),

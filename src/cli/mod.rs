@@ -1,5 +1,6 @@
 //! The command line: flags as typed. Help, man page and completions come from them.
 
+pub mod chaos;
 mod checks;
 mod color;
 mod config;
@@ -82,7 +83,7 @@ stderr as late drops, never lost silently.";
 #[command(name = "streamw", version, about = ABOUT, long_about = LONG_ABOUT, before_long_help = examples())]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 #[command(
-    override_usage = "streamw -w SPEC [OPTIONS] [FILE]...\n       streamw state show|dump|verify|reset DIR\n       streamw completions SHELL\n       streamw man"
+    override_usage = "streamw -w SPEC [OPTIONS] [FILE]...\n       streamw chaos [OPTIONS] [FILE]...\n       streamw state show|dump|verify|reset DIR\n       streamw completions SHELL\n       streamw man"
 )]
 struct Line {
     #[command(subcommand)]
@@ -93,6 +94,10 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Auxiliary {
+    /// Make clean records nasty, the same way for the same seed: late, twice, from the future, missing, broken
+    ///
+    /// Records of NDJSON, CSV or TSV in, records out; what was done is a JSON line on stderr.
+    Chaos(chaos::Chaos),
     /// Print the completion script for a shell
     Completions {
         /// The shell
@@ -578,6 +583,8 @@ pub struct Terminals {
 pub enum Command {
     /// A run.
     Run(Box<Config>),
+    /// Make records nasty.
+    Chaos(Box<chaos::Chaos>),
     /// Print completions.
     Completions(Shell),
     /// Print the man page.
@@ -631,6 +638,10 @@ pub fn parse(
         }
     })?;
     match line.auxiliary {
+        Some(Auxiliary::Chaos(chaos)) if chaos.files.is_empty() && terminals.stdin => {
+            return Err(short_help(to_stderr));
+        }
+        Some(Auxiliary::Chaos(chaos)) => chaos.check().map(|()| Command::Chaos(Box::new(chaos))),
         Some(Auxiliary::Completions { shell }) => return Ok(Command::Completions(shell)),
         Some(Auxiliary::Man) => return Ok(Command::Man),
         Some(Auxiliary::State { command }) => return Ok(Command::State(command)),

@@ -1,4 +1,5 @@
 //! Auxiliary commands: what the flags' table generates.
 
+pub mod chaos;
 pub mod completions;
 pub mod man;

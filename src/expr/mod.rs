@@ -16,7 +16,7 @@ mod syntax;
 mod value;
 
 pub use syntax::{Scope, parse};
-pub use value::{Type, Value};
+pub use value::{Type, Value, compare_numbers, digits};
 
 use crate::event::number::Number;
 use call::Function;

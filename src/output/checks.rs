@@ -1,5 +1,6 @@
 //! Checks of rows and of the summary (`--fail-if`, `--warn-if`): what violates them is said as a JSON line (E2).
 
+use super::junit::Outcome;
 use super::ndjson::Ndjson;
 use super::row::{Row, RowScope, json_of};
 use super::side::Line;
@@ -121,8 +122,15 @@ impl Checks {
     }
 
     /// What they have found so far.
-    pub fn all(&self) -> &[Checked] {
-        &self.all
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let outcome = |checked: &Checked| Outcome {
+            name: checked.check.name(),
+            count: checked.violations,
+            first: checked.first.clone(),
+            is_warning: checked.check.is_warning,
+            of: if checked.check.of_summary { "" } else { "true of rows" },
+        };
+        self.all.iter().map(outcome).collect()
     }
 
     /// Whether rows are looked at.

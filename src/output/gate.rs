@@ -2,6 +2,7 @@
 
 use super::RowShape;
 use super::checks::Checks;
+use super::finally::Finally;
 use super::having::{Having, Verdict};
 use crate::engine::pane::{Pane, Timing};
 use crate::metrics::Counters;
@@ -13,6 +14,8 @@ pub struct Gate {
     /// The checks.
     pub checks: Checks,
     looks_at_rows: bool,
+    /// Checks of all rows together.
+    pub finally: Option<Finally>,
     /// For each of the windows asked for, the rows left out, by [`place`], and those that took back another instead.
     left_out: Vec<[u64; 4]>,
     taken_back: Vec<[u64; 4]>,
@@ -30,7 +33,7 @@ fn place(timing: Timing) -> usize {
 
 impl Gate {
     /// Looks at rows of a shape, of so many windows asked for.
-    pub fn new(shape: RowShape, having: Option<Having>, checks: Checks) -> Gate {
+    pub fn new(shape: RowShape, having: Option<Having>, checks: Checks, finally: Option<Finally>) -> Gate {
         let windows = shape.windows.len().max(1);
         let looks_at_rows = checks.are_of_rows();
         Gate {
@@ -38,6 +41,7 @@ impl Gate {
             having,
             checks,
             looks_at_rows,
+            finally,
             left_out: vec![[0; 4]; windows],
             taken_back: vec![[0; 4]; windows],
         }
@@ -64,6 +68,9 @@ impl Gate {
         match verdict {
             Verdict::Print => {
                 print(pane);
+                if let Some(finally) = &mut self.finally {
+                    finally.take(pane);
+                }
                 if self.looks_at_rows {
                     let mut lines = Vec::new();
                     let checked = self.checks.row(pane, &mut lines);
@@ -76,7 +83,11 @@ impl Gate {
             Verdict::Hide => self.left_out[pane.spec][place(pane.timing)] += 1,
             Verdict::TakeBack => {
                 self.taken_back[pane.spec][place(pane.timing)] += 1;
-                print(&Pane { timing: Timing::Retract, ..*pane });
+                let retract = Pane { timing: Timing::Retract, ..*pane };
+                print(&retract);
+                if let Some(finally) = &mut self.finally {
+                    finally.take(&retract);
+                }
             }
         }
         Ok(())

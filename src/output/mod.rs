@@ -3,10 +3,14 @@
 mod cells;
 pub mod checks;
 mod csv;
+pub mod final_table;
+pub mod finally;
 pub mod gate;
 pub mod having;
+pub mod junit;
 mod ndjson;
 pub mod paint;
+pub mod presence;
 pub mod prometheus;
 pub mod replace;
 pub mod row;

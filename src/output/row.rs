@@ -65,6 +65,19 @@ impl RowShape {
         matches!(self.column(slot), Column::Pane | Column::Revision | Column::Replaces | Column::Seq | Column::Partial)
     }
 
+    /// The columns of a table that rows make in the end: what says which row of a key and window it is has no place there. And
+    /// whether each tells which row of the table it is.
+    pub fn table_slots(&self) -> Vec<(usize, bool)> {
+        let is_kept = |slot: &usize| !matches!(self.column(*slot), Column::Pane | Column::Revision | Column::Replaces);
+        let tells = |column| {
+            matches!(
+                column,
+                Column::Window | Column::Start | Column::End | Column::Key(_) | Column::Seq | Column::Other
+            )
+        };
+        (0..self.names().len()).filter(is_kept).map(|slot| (slot, tells(self.column(slot)))).collect()
+    }
+
     /// What stands in the column at a place of [`cells::header`].
     fn column(&self, slot: usize) -> Column {
         let mut rest = slot;

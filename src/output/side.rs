@@ -1,6 +1,8 @@
 //! What goes to stderr: reports as JSON lines (E2), and lines for people.
 
+use super::finally::Judgement;
 use super::gate::Gate;
+use super::junit::Outcome;
 use super::paint::Paint;
 use super::sink::Sink;
 use super::summary::{Figures, of_input, per_window};
@@ -86,6 +88,11 @@ impl Output {
         self.gate = Some(gate);
     }
 
+    /// Why no row can follow any more, if a check is to blame.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
     /// What looks at rows on their way.
     pub fn gate(&self) -> Option<&Gate> {
         self.gate.as_ref()
@@ -100,6 +107,25 @@ impl Output {
         self.stderr.lines(|out| out.extend_from_slice(&lines));
         if let Err(message) = checked {
             self.failure.get_or_insert(message);
+        }
+    }
+
+    /// Judges all rows together and says what is wrong with them; what came of each check, if the run has not failed.
+    pub fn judge_rows(&mut self) -> Vec<Outcome> {
+        let finally = self.gate.as_ref().and_then(|gate| gate.finally.as_ref()).filter(|_| self.failure.is_none());
+        let Some(finally) = finally else { return Vec::new() };
+        match finally.judge() {
+            Ok(Judgement { outcomes, told, lines }) => {
+                self.stderr.lines(|out| out.extend_from_slice(&lines));
+                for line in told {
+                    self.say(Severity::Failure, &line);
+                }
+                outcomes
+            }
+            Err(error) => {
+                self.failure = Some(error.to_string());
+                Vec::new()
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! A run: the parts from the configuration, the threads, the loop. The only place that knows all
 //! of them.
 
+mod chaos;
 mod checking;
 mod checkpoint;
 mod ending;
@@ -25,6 +26,7 @@ use crate::error::{Error, Exit, Severity};
 use crate::host::{Clock, Host, Interrupts};
 use crate::input::reader::Source;
 use crate::output::RowFormat;
+use crate::output::finally::Finally;
 use crate::output::side::{Output, Sinks, Which};
 use crate::output::sink::Sink;
 use crate::output::text::for_people;
@@ -70,6 +72,7 @@ pub fn main(arguments: Vec<OsString>, mut host: Host) -> u8 {
     };
     match command {
         Command::Run(config) => run(*config, host).code(),
+        Command::Chaos(config) => chaos::run(&config, host),
         Command::Completions(shell) => text(host, commands::completions::script(shell)),
         Command::State(command) => checkpoint::look::command(command, host).code(),
         Command::Man => text(host, commands::man::page()),
@@ -88,10 +91,11 @@ fn run(mut config: Config, host: Host) -> Exit {
     let Host { stdin, stdout, mut stderr, files, interrupts, width, clock, .. } = host;
     let clock: Arc<dyn Clock> = Arc::from(clock);
     let paint = config.voice.paint;
-    let opened = match config.state.clone() {
+    let loaded = config.gate.as_mut().and_then(|gate| gate.finally.as_mut()).map_or(Ok(()), Finally::load);
+    let opened = loaded.and_then(|()| match config.state.clone() {
         None => Opened::new(&config, stdin, stdout, &clock).map(|opened| (opened, Engine::new(config.engine.clone()), None)),
         Some(state) => checkpoint::open(&mut config, &state, stdin, stdout, files, &clock),
-    };
+    });
     let started = opened.and_then(|(opened, engine, keeper)| start(&config, opened, engine, keeper, &clock));
     match started {
         Ok(started) => {
@@ -261,7 +265,7 @@ impl Run {
         self.tell_late_drops();
         let last_words = self.last_words(&ending);
         let exit = self.conclude(ending);
-        let exit = checking::tell(&mut self.output, exit);
+        let exit = checking::tell(&mut self.output, exit, self.view.elapsed());
         let exit = self.end_state(last_words, exit);
         if self.output.is_picture() {
             self.output.show();
