@@ -239,7 +239,7 @@ fn a_report_says_what_each_check_found() {
     }
     assert!(
         text.contains(
-            "name=\"--fail-if 'sum_v &gt; 5'\">\n      <failure message=\"true of 3 rows\">{&quot;type&quot;"
+            "name=\"--fail-if 'sum_v &gt; 5'\">\n      <failure message=\"true of 2 rows\">{&quot;type&quot;"
         ),
         "{text}"
     );
@@ -250,4 +250,14 @@ fn a_report_says_what_each_check_found() {
     assert_eq!(output.status, 1);
     let text = fs::read_to_string(&report).expect("a report");
     assert!(text.contains("<error message=\"--having 'sum_v &gt; k', column 7: "), "{text}");
+}
+
+#[test]
+fn a_run_that_was_stopped_says_nothing_of_the_whole_table() {
+    let golden = file("stopped.csv", GOLDEN);
+    let output = run("-a sum:v --strict --update-expect", &[("--expect", &golden)], "ts,k,v\n1,a,5\nx,y,z\n");
+    assert_eq!(output.status, 1);
+    assert_eq!(fs::read_to_string(&golden).expect("a file"), GOLDEN, "the file is as it was");
+    let output = run("-a sum:v --max-bad 0", &[("--expect", &golden)], "ts,k,v\n1,a,5\nx,y,z\n");
+    assert_eq!((output.status, told(&output)), (3, vec![]));
 }

@@ -68,7 +68,7 @@ impl Cell {
             Value::Cell(text) => Cell::Text(text.to_owned()),
             list @ (Value::List(_) | Value::Object(_)) => {
                 let mut json = Vec::new();
-                json_of(&mut json, &list);
+                json_of(&mut json, &in_order(list));
                 Cell::Text(String::from_utf8_lossy(&json).into_owned())
             }
         }
@@ -87,6 +87,18 @@ impl Cell {
             },
             (a, b) => a.to_string() == b.to_string(),
         }
+    }
+}
+
+/// With the members of objects in the order of their names, as they have none of their own.
+fn in_order(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::List(values) => Value::List(values.into_iter().map(in_order).collect()),
+        Value::Object(mut members) => {
+            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(members.into_iter().map(|(name, value)| (name, in_order(value))).collect())
+        }
+        value => value,
     }
 }
 
@@ -314,7 +326,10 @@ impl Expected {
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(failed)?;
-            let cell = |text: &str| if text.is_empty() { Cell::Null } else { Cell::Text(text.to_owned()) };
+            let cell = |text: &str| match Value::of_json(text.as_bytes()) {
+                Some(list @ (Value::List(_) | Value::Object(_))) => Cell::of(list),
+                _ => Cell::of(Value::Cell(text)),
+            };
             rows.push(names.iter().cloned().zip(record.iter().map(cell)).collect());
         }
         Ok(Expected { names, rows })

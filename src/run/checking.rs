@@ -6,11 +6,12 @@ use crate::output::junit::{self, Outcome};
 use crate::output::side::Output;
 use std::time::Duration;
 
-/// Says which checks were violated and how often. A run that came to its end well fails then (E3).
-pub fn tell(output: &mut Output, exit: Exit, took: Duration) -> Exit {
+/// Says which checks were violated and how often. A run that came to its end well fails then (E3). Only of a whole run all
+/// rows are judged together.
+pub fn tell(output: &mut Output, exit: Exit, is_whole: bool, took: Duration) -> Exit {
     let Some(gate) = output.gate() else { return exit };
     let mut outcomes = gate.checks.outcomes();
-    if exit == Exit::Done || exit == Exit::CheckFailed {
+    if is_whole && !output.is_closed() {
         outcomes.extend(output.judge_rows());
     }
     for outcome in outcomes.iter().filter(|outcome| outcome.count > 0) {
