@@ -264,7 +264,7 @@ impl Run {
         let ending = self.take_all();
         self.tell_late_drops();
         let last_words = self.last_words(&ending);
-        let is_whole = matches!(ending, Ending::EndOfInput);
+        let is_whole = matches!(ending, ending::Ending::EndOfInput);
         let exit = self.conclude(ending);
         let exit = checking::tell(&mut self.output, exit, is_whole, self.view.elapsed());
         let exit = self.end_state(last_words, exit);
