@@ -25,9 +25,7 @@ fn run(flags: &str, files: &[(&str, &PathBuf)], input: &str) -> Output {
 /// The lines for people, without what comes before the name of the file.
 fn told(output: &Output) -> Vec<String> {
     let lines = output.stderr.lines().filter(|line| line.starts_with("streamw: --expect"));
-    lines
-        .map(|line| line.split_once(": ").expect("a name").1.splitn(2, ": ").nth(1).expect("a reason").to_owned())
-        .collect()
+    lines.map(|line| line.splitn(3, ": ").last().expect("a reason").to_owned()).collect()
 }
 
 const INPUT: &str = "ts,k,v\n1,a,5\n2,b,0.1\n3,b,0.2\n11,a,7\n4,a,1\n25,a,1\n";
@@ -119,20 +117,8 @@ fn what_was_printed_or_updated_is_what_is_expected() {
             assert_eq!(plain(&[("--expect", &path)], "").stderr, "", "{flags} {name}");
             // And what the program prints is such a file, revisions and all.
             let ext = name.rsplit('.').next().expect("an extension");
-            let printed = file(
-                &format!("{index}-printed.{ext}"),
-                &plain(
-                    &[],
-                    if flags.contains("-o") {
-                        ""
-                    } else if ext == "ndjson" {
-                        ""
-                    } else {
-                        "-o csv"
-                    },
-                )
-                .stdout,
-            );
+            let more = if ext == "ndjson" || flags.contains("-o") { "" } else { "-o csv" };
+            let printed = file(&format!("{index}-printed.{ext}"), &plain(&[], more).stdout);
             if ext != "tsv" && (ext == "ndjson" || !flags.contains("-o")) {
                 assert_eq!(plain(&[("--expect", &printed)], "").stderr, "", "{flags} as printed, {name}");
             }
