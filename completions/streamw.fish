@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush F/follow from= history= rotate-wait= poll-interval= punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= where= where-first having= fail-if= warn-if= for= config= print-config h/help V/version
+    string join \n w/window= trigger= early= updates= fill= fill-limit= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= where= where-first having= fail-if= warn-if= for= config= print-config h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -30,6 +30,10 @@ complete -c streamw -n "__fish_streamw_needs_command" -l early -d 'Print rows be
 complete -c streamw -n "__fish_streamw_needs_command" -l updates -d 'What a further row of a key and window says' -r -f -a "accumulating\t'the whole aggregate'
 discarding\t'what came since the row before'
 retracting\t'the whole aggregate, after a retract pane with what the row before said'"
+complete -c streamw -n "__fish_streamw_needs_command" -l fill -d 'Print a row for windows in which a key that had events before has none' -r -f -a "null\t'what the aggregates say of no events: a count of 0, else null'
+zero\t'0 where the result is a number, else null'
+previous\t'what the key\'s last window with events said'"
+complete -c streamw -n "__fish_streamw_needs_command" -l fill-limit -d 'How many windows in a row are filled for a key; then it is forgotten until it has events again' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l offset -d 'Shift window starts; may be negative' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s d -l watermark-delay -d 'How far records are out of order: W = largest event time - D' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s l -l allowed-lateness -d 'How long after its end a window still takes events, measured in W' -r
@@ -40,11 +44,6 @@ final\t'one, when no event can change it any more'"
 complete -c streamw -n "__fish_streamw_needs_command" -l max-jump -d 'A record this far ahead of the newest of its source is bad, unless it is the third such in a row' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-future -d 'A record this far ahead of the wall clock is bad' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l idle-timeout -d 'A source that is silent for so long is not waited for until it speaks again' -r
-complete -c streamw -n "__fish_streamw_needs_command" -l from -d 'Where reading of followed files begins' -r -f -a "start\t'With all that is there'
-end\t'With what is written from now on'"
-complete -c streamw -n "__fish_streamw_needs_command" -l history -d 'Read this file before the followed one of which it is a rotation, as a part of it; repeatable' -r -F
-complete -c streamw -n "__fish_streamw_needs_command" -l rotate-wait -d 'How long a renamed file that is still written to is read on before the new one is begun' -r
-complete -c streamw -n "__fish_streamw_needs_command" -l poll-interval -d 'How often followed files are looked at where nothing tells that they have changed' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l punctuate -d 'A record with this field moves W to its value and is no event; no other record moves W' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l partition -d 'Each value of this field is a source with a watermark of its own; W is their minimum' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s t -l time -d 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]' -r
@@ -93,7 +92,6 @@ complete -c streamw -n "__fish_streamw_needs_command" -l for -d 'A check of rows
 complete -c streamw -n "__fish_streamw_needs_command" -l config -d 'Take flags also from a TOML file, by their long names' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l merge -d 'Take records of all files side by side, always of the one whose watermark is the smallest'
 complete -c streamw -n "__fish_streamw_needs_command" -l idle-flush -d 'Print all open windows when all sources are idle'
-complete -c streamw -n "__fish_streamw_needs_command" -s F -l follow -d 'Keep reading as files grow, also when they are renamed, truncated, replaced or not there yet'
 complete -c streamw -n "__fish_streamw_needs_command" -l no-header -d 'csv and tsv have no header; columns are called 1, 2, 3, ...'
 complete -c streamw -n "__fish_streamw_needs_command" -l csv-safe -d 'Put \' before texts in csv and tsv that a spreadsheet would take for a formula'
 complete -c streamw -n "__fish_streamw_needs_command" -l stats -d 'Print a summary as a JSON line on stderr at the end'

@@ -8,6 +8,7 @@ mod config;
 mod early;
 mod expect;
 mod expressions;
+mod fill;
 mod filter;
 mod follow;
 mod formats;
