@@ -108,7 +108,7 @@ fn mistakes_are_told() {
     for (flags, expected) in [
         ("--late 5", "\"5\" is no share from 0% to 100%"),
         ("--late 60% --dup 60%", "add up to more than 100%"),
-        ("--future 1% --time-format %Y-%m-%d", "--future writes times as RFC 3339 or numbers"),
+        ("--future 1% --time-format %Y-%m-%dT%H:%M:%S", "--future writes times as RFC 3339 or numbers"),
     ] {
         let output = chaos(flags, "");
         assert_eq!(output.status, 2, "{flags}");
