@@ -80,6 +80,9 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
             [CompletionResult]::new('--fail-if', '--fail-if', [CompletionResultType]::ParameterName, 'Fail if this is so of any row printed, or of the summary (exit 3); repeatable')
             [CompletionResult]::new('--warn-if', '--warn-if', [CompletionResultType]::ParameterName, 'The same without failing')
             [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'A check of rows counts when it is so in N consecutive windows of a key')
+            [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'Keep checkpoints in a directory, and go on from the newest one')
+            [CompletionResult]::new('--checkpoint-interval', '--checkpoint-interval', [CompletionResultType]::ParameterName, 'Time between checkpoints')
+            [CompletionResult]::new('--stdin-resume', '--stdin-resume', [CompletionResultType]::ParameterName, 'What a pipe on stdin brings when a run goes on')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Take flags also from a TOML file, by their long names')
             [CompletionResult]::new('--merge', '--merge', [CompletionResultType]::ParameterName, 'Take records of all files side by side, always of the one whose watermark is the smallest')
             [CompletionResult]::new('--idle-flush', '--idle-flush', [CompletionResultType]::ParameterName, 'Print all open windows when all sources are idle')
@@ -94,6 +97,8 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say on stderr what was found and chosen, and at the end in words what came of it')
             [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Stop at the first bad record (exit 1)')
             [CompletionResult]::new('--where-first', '--where-first', [CompletionResultType]::ParameterName, 'Records that do not pass --where do not move the watermark either')
+            [CompletionResult]::new('--flush', '--flush', [CompletionResultType]::ParameterName, 'At the end of input, print what is open and forget that it was')
+            [CompletionResult]::new('--hold', '--hold', [CompletionResultType]::ParameterName, 'Print rows only when the checkpoint that has them is written')
             [CompletionResult]::new('--print-config', '--print-config', [CompletionResultType]::ParameterName, 'Print all flags as they would hold, and where each came from, as a file for --config')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -101,6 +106,7 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page')
+            [CompletionResult]::new('state', 'state', [CompletionResultType]::ParameterValue, 'Look into a state directory, or remove what is in it')
             break
         }
         'streamw;completions' {
@@ -109,6 +115,37 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
             break
         }
         'streamw;man' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'streamw;state' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Say what is in a state: flags, inputs and how far they are, windows, sizes')
+            [CompletionResult]::new('dump', 'dump', [CompletionResultType]::ParameterValue, 'Print the open windows of a state as NDJSON, as they would come now')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of the two newest checkpoints (exit 1 if the newest is damaged)')
+            [CompletionResult]::new('reset', 'reset', [CompletionResultType]::ParameterValue, 'Remove a state, so that the next run begins anew')
+            break
+        }
+        'streamw;state;show' {
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'As one JSON object')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'streamw;state;dump' {
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Only those whose (first) key is a text that begins so')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'streamw;state;verify' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'streamw;state;reset' {
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break

@@ -22,6 +22,21 @@ _streamw() {
             streamw,man)
                 cmd="streamw__subcmd__man"
                 ;;
+            streamw,state)
+                cmd="streamw__subcmd__state"
+                ;;
+            streamw__subcmd__state,dump)
+                cmd="streamw__subcmd__state__subcmd__dump"
+                ;;
+            streamw__subcmd__state,reset)
+                cmd="streamw__subcmd__state__subcmd__reset"
+                ;;
+            streamw__subcmd__state,show)
+                cmd="streamw__subcmd__state__subcmd__show"
+                ;;
+            streamw__subcmd__state,verify)
+                cmd="streamw__subcmd__state__subcmd__verify"
+                ;;
             *)
                 ;;
         esac
@@ -29,7 +44,7 @@ _streamw() {
 
     case "${cmd}" in
         streamw)
-            opts="-w -d -l -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --fill --fill-limit --offset --watermark-delay --allowed-lateness --late-rule --emit --max-jump --max-future --merge --idle-timeout --idle-flush --punctuate --partition --time --time-format --timezone --year --key --key-limit --on-key-limit --dedup --dedup-within --agg --input-format --delimiter --no-header --columns --null --max-line --replay --replay-max-gap --threads --output-format --csv-safe --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --where --where-first --having --fail-if --warn-if --for --config --print-config --help --version completions man"
+            opts="-w -d -l -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --offset --watermark-delay --allowed-lateness --late-rule --emit --max-jump --max-future --merge --idle-timeout --idle-flush --punctuate --partition --time --time-format --timezone --year --key --key-limit --on-key-limit --dedup --dedup-within --agg --input-format --delimiter --no-header --columns --null --max-line --replay --replay-max-gap --threads --output-format --csv-safe --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --where --where-first --having --fail-if --warn-if --for --state --checkpoint-interval --flush --hold --stdin-resume --config --print-config --help --version completions man state"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -53,14 +68,6 @@ _streamw() {
                     ;;
                 --updates)
                     COMPREPLY=($(compgen -W "accumulating discarding retracting" -- "${cur}"))
-                    return 0
-                    ;;
-                --fill)
-                    COMPREPLY=($(compgen -W "null zero previous" -- "${cur}"))
-                    return 0
-                    ;;
-                --fill-limit)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --offset)
@@ -255,6 +262,18 @@ _streamw() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --checkpoint-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stdin-resume)
+                    COMPREPLY=($(compgen -W "skip continue" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -283,6 +302,80 @@ _streamw() {
         streamw__subcmd__man)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        streamw__subcmd__state)
+            opts="-h --help show dump verify reset"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        streamw__subcmd__state__subcmd__dump)
+            opts="-h --key --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        streamw__subcmd__state__subcmd__reset)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        streamw__subcmd__state__subcmd__show)
+            opts="-h --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        streamw__subcmd__state__subcmd__verify)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -77,6 +77,9 @@ set edit:completion:arg-completer[streamw] = {|@words|
             cand --fail-if 'Fail if this is so of any row printed, or of the summary (exit 3); repeatable'
             cand --warn-if 'The same without failing'
             cand --for 'A check of rows counts when it is so in N consecutive windows of a key'
+            cand --state 'Keep checkpoints in a directory, and go on from the newest one'
+            cand --checkpoint-interval 'Time between checkpoints'
+            cand --stdin-resume 'What a pipe on stdin brings when a run goes on'
             cand --config 'Take flags also from a TOML file, by their long names'
             cand --merge 'Take records of all files side by side, always of the one whose watermark is the smallest'
             cand --idle-flush 'Print all open windows when all sources are idle'
@@ -91,6 +94,8 @@ set edit:completion:arg-completer[streamw] = {|@words|
             cand --verbose 'Say on stderr what was found and chosen, and at the end in words what came of it'
             cand --strict 'Stop at the first bad record (exit 1)'
             cand --where-first 'Records that do not pass --where do not move the watermark either'
+            cand --flush 'At the end of input, print what is open and forget that it was'
+            cand --hold 'Print rows only when the checkpoint that has them is written'
             cand --print-config 'Print all flags as they would hold, and where each came from, as a file for --config'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
@@ -98,12 +103,39 @@ set edit:completion:arg-completer[streamw] = {|@words|
             cand --version 'Print version'
             cand completions 'Print the completion script for a shell'
             cand man 'Print the manual page'
+            cand state 'Look into a state directory, or remove what is in it'
         }
         &'streamw;completions'= {
             cand -h 'Print help'
             cand --help 'Print help'
         }
         &'streamw;man'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'streamw;state'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand show 'Say what is in a state: flags, inputs and how far they are, windows, sizes'
+            cand dump 'Print the open windows of a state as NDJSON, as they would come now'
+            cand verify 'Check every byte of the two newest checkpoints (exit 1 if the newest is damaged)'
+            cand reset 'Remove a state, so that the next run begins anew'
+        }
+        &'streamw;state;show'= {
+            cand --json 'As one JSON object'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'streamw;state;dump'= {
+            cand --key 'Only those whose (first) key is a text that begins so'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'streamw;state;verify'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'streamw;state;reset'= {
             cand -h 'Print help'
             cand --help 'Print help'
         }

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= trigger= early= updates= fill= fill-limit= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= where= where-first having= fail-if= warn-if= for= config= print-config h/help V/version
+    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= where= where-first having= fail-if= warn-if= for= state= checkpoint-interval= flush hold stdin-resume= config= print-config h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -30,10 +30,6 @@ complete -c streamw -n "__fish_streamw_needs_command" -l early -d 'Print rows be
 complete -c streamw -n "__fish_streamw_needs_command" -l updates -d 'What a further row of a key and window says' -r -f -a "accumulating\t'the whole aggregate'
 discarding\t'what came since the row before'
 retracting\t'the whole aggregate, after a retract pane with what the row before said'"
-complete -c streamw -n "__fish_streamw_needs_command" -l fill -d 'Print a row for windows in which a key that had events before has none' -r -f -a "null\t'what the aggregates say of no events: a count of 0, else null'
-zero\t'0 where the result is a number, else null'
-previous\t'what the key\'s last window with events said'"
-complete -c streamw -n "__fish_streamw_needs_command" -l fill-limit -d 'How many windows in a row are filled for a key; then it is forgotten until it has events again' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l offset -d 'Shift window starts; may be negative' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s d -l watermark-delay -d 'How far records are out of order: W = largest event time - D' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s l -l allowed-lateness -d 'How long after its end a window still takes events, measured in W' -r
@@ -89,6 +85,10 @@ complete -c streamw -n "__fish_streamw_needs_command" -l having -d 'Print only r
 complete -c streamw -n "__fish_streamw_needs_command" -l fail-if -d 'Fail if this is so of any row printed, or of the summary (exit 3); repeatable' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l warn-if -d 'The same without failing' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l for -d 'A check of rows counts when it is so in N consecutive windows of a key' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l state -d 'Keep checkpoints in a directory, and go on from the newest one' -r -F
+complete -c streamw -n "__fish_streamw_needs_command" -l checkpoint-interval -d 'Time between checkpoints' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l stdin-resume -d 'What a pipe on stdin brings when a run goes on' -r -f -a "skip\t'the same once more, as in cat FILE | streamw: what was processed is checked and skipped'
+continue\t'what comes next, from a source that goes on'"
 complete -c streamw -n "__fish_streamw_needs_command" -l config -d 'Take flags also from a TOML file, by their long names' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l merge -d 'Take records of all files side by side, always of the one whose watermark is the smallest'
 complete -c streamw -n "__fish_streamw_needs_command" -l idle-flush -d 'Print all open windows when all sources are idle'
@@ -99,10 +99,24 @@ complete -c streamw -n "__fish_streamw_needs_command" -s q -l quiet -d 'No lines
 complete -c streamw -n "__fish_streamw_needs_command" -s v -l verbose -d 'Say on stderr what was found and chosen, and at the end in words what came of it'
 complete -c streamw -n "__fish_streamw_needs_command" -l strict -d 'Stop at the first bad record (exit 1)'
 complete -c streamw -n "__fish_streamw_needs_command" -l where-first -d 'Records that do not pass --where do not move the watermark either'
+complete -c streamw -n "__fish_streamw_needs_command" -l flush -d 'At the end of input, print what is open and forget that it was'
+complete -c streamw -n "__fish_streamw_needs_command" -l hold -d 'Print rows only when the checkpoint that has them is written'
 complete -c streamw -n "__fish_streamw_needs_command" -l print-config -d 'Print all flags as they would hold, and where each came from, as a file for --config'
 complete -c streamw -n "__fish_streamw_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c streamw -n "__fish_streamw_needs_command" -s V -l version -d 'Print version'
 complete -c streamw -n "__fish_streamw_needs_command" -a "completions" -d 'Print the completion script for a shell'
 complete -c streamw -n "__fish_streamw_needs_command" -a "man" -d 'Print the manual page'
+complete -c streamw -n "__fish_streamw_needs_command" -a "state" -d 'Look into a state directory, or remove what is in it'
 complete -c streamw -n "__fish_streamw_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c streamw -n "__fish_streamw_using_subcommand man" -s h -l help -d 'Print help'
+complete -c streamw -n "__fish_streamw_using_subcommand state; and not __fish_seen_subcommand_from show dump verify reset" -s h -l help -d 'Print help'
+complete -c streamw -n "__fish_streamw_using_subcommand state; and not __fish_seen_subcommand_from show dump verify reset" -f -a "show" -d 'Say what is in a state: flags, inputs and how far they are, windows, sizes'
+complete -c streamw -n "__fish_streamw_using_subcommand state; and not __fish_seen_subcommand_from show dump verify reset" -f -a "dump" -d 'Print the open windows of a state as NDJSON, as they would come now'
+complete -c streamw -n "__fish_streamw_using_subcommand state; and not __fish_seen_subcommand_from show dump verify reset" -f -a "verify" -d 'Check every byte of the two newest checkpoints (exit 1 if the newest is damaged)'
+complete -c streamw -n "__fish_streamw_using_subcommand state; and not __fish_seen_subcommand_from show dump verify reset" -f -a "reset" -d 'Remove a state, so that the next run begins anew'
+complete -c streamw -n "__fish_streamw_using_subcommand state; and __fish_seen_subcommand_from show" -l json -d 'As one JSON object'
+complete -c streamw -n "__fish_streamw_using_subcommand state; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c streamw -n "__fish_streamw_using_subcommand state; and __fish_seen_subcommand_from dump" -l key -d 'Only those whose (first) key is a text that begins so' -r
+complete -c streamw -n "__fish_streamw_using_subcommand state; and __fish_seen_subcommand_from dump" -s h -l help -d 'Print help'
+complete -c streamw -n "__fish_streamw_using_subcommand state; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c streamw -n "__fish_streamw_using_subcommand state; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'

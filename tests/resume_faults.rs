@@ -1,18 +1,15 @@
-//! Faults of the system under a run with `--state`: calls that fail or at which it is killed, full disks, damaged files,
-//! outputs that nobody reads. Where a tool is missing a test says so and passes.
+//! Faults under a run with `--state`: calls of the system at which it is killed, damaged files, rows that wait for their
+//! checkpoint. Where a tool is missing a test says so and passes.
 //!
 //! ```text
 //! STREAMW_STATE_RUNS=10 cargo test --test main resume_faults -- --ignored --nocapture --test-threads 1
 //! ```
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 use crate::history::Rng;
 use crate::resume::{Case, From, Place, To, assert_equal, expected, outputs};
@@ -33,7 +30,7 @@ const CASE: Case = Case {
 };
 
 /// Lets the n-th call of some kind go wrong in runs that go on from one another, and then one run come to its end.
-fn inject(test: &str, calls: &[&str], faults: &[&str], numbers: std::ops::RangeInclusive<u64>, may_fail: bool) {
+fn inject(test: &str, calls: &[&str], faults: &[&str], numbers: std::ops::RangeInclusive<u64>) {
     if !works(&["strace", "-f", "true"]) {
         println!("skipped: no strace");
         return;
@@ -52,15 +49,8 @@ fn inject(test: &str, calls: &[&str], faults: &[&str], numbers: std::ops::RangeI
             let (status, said) = place.start(&by, &CASE, "faulty", true).end();
             assert!(begun.elapsed() < Duration::from_secs(20), "{context}: hangs");
             started += 1;
-            match status {
-                Some(0) => ended_well += 1,
-                Some(1) if may_fail => {
-                    // strace itself may have something to say, too.
-                    let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("streamw: ")).collect();
-                    assert!(!lines.is_empty(), "{context}: {said}");
-                }
-                _ => assert!(!may_fail && !said.contains("panicked"), "{context}: {status:?} {said}"),
-            }
+            ended_well += u64::from(status == Some(0));
+            assert!(matches!(status, Some(0) | None), "{context}: {status:?} {said}");
             assert!(!said.contains("panicked"), "{context}: {said}");
         }
         let (status, said) = place.start(&[], &CASE, "faulty", true).end();
@@ -75,25 +65,13 @@ const CALLS: [&str; 10] =
 
 #[test]
 fn f2_killed_at_some_calls_of_the_system_nothing_is_lost_or_repeated() {
-    inject("f2-some", &["fdatasync", "fsync", "rename", "write"], &["signal=KILL"], 1..=3, false);
-}
-
-#[test]
-fn f6_some_calls_of_the_system_fail_once_and_the_next_run_goes_on() {
-    inject("f6-some", &["fdatasync", "pwrite64"], &["error=EIO", "error=ENOSPC"], 1..=2, true);
+    inject("f2-some", &["fdatasync", "fsync", "rename", "write"], &["signal=KILL"], 1..=3);
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn f2_killed_at_each_call_of_the_system_nothing_is_lost_or_repeated() {
-    inject("f2", &CALLS, &["signal=KILL"], 1..=runs(20), false);
-}
-
-#[test]
-#[ignore = "takes minutes"]
-fn f6_each_call_of_the_system_fails_once_and_the_next_run_goes_on() {
-    let calls = CALLS.into_iter().filter(|call| *call != "openat").collect::<Vec<_>>();
-    inject("f6", &calls, &["error=EIO", "error=ENOSPC"], 1..=runs(10), true);
+    inject("f2", &CALLS, &["signal=KILL"], 1..=runs(20));
 }
 
 #[test]
@@ -153,65 +131,6 @@ fn files(directory: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn f7_a_full_disk_ends_the_run_and_once_there_is_room_it_goes_on() {
-    let mut place = Place::new("f7", 20_000);
-    let expected = expected(&place, &CASE);
-    for what in ["state", "outputs"] {
-        let at = place.path.join("disk");
-        fs::create_dir_all(&at).expect("a directory");
-        let at = at.to_str().expect("UTF-8").to_owned();
-        if !works(&["mount", "-t", "tmpfs", "-o", "size=6M,mode=700", "none", &at]) {
-            println!("skipped: no mount");
-            return;
-        }
-        // Nearly nothing is left.
-        let filler = format!("{at}/filler");
-        let room = if what == "state" { 4_200 } else { 6_050 };
-        fs::write(&filler, vec![0; room << 10]).expect("there is room");
-        let out = if what == "outputs" { "disk/full" } else { "full" };
-        place.state = if what == "state" { "disk/st" } else { "st" };
-        let (status, said) = place.start(&[], &CASE, out, true).end();
-        let told = said.lines().filter(|line| line.starts_with("streamw: ")).count();
-        let is_full = said.contains("No space left");
-        // Whatever happened, the next run with room makes it whole.
-        fs::remove_file(&filler).ok();
-        let (later, also) = place.start(&[], &CASE, out, true).end();
-        let got = outputs(&place, out);
-        let _ = works(&["umount", &at]);
-        assert!(status == Some(1) && told == 1 && is_full, "{what}: {status:?} {said}");
-        assert_eq!(later, Some(0), "{what}: {also}");
-        assert_equal(&expected, &got, what);
-    }
-}
-
-#[test]
-fn f9_a_signal_ends_the_run_though_nobody_takes_the_rows() {
-    let place = Place::new("f9", 60_000);
-    let args = "-t ts -k key -w 1s --early every:1 --state st --checkpoint-interval 5ms a.ndjson";
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let _ = fs::remove_dir_all(place.path.join("st"));
-        let mut child = place.streamw(args).stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut stdout = child.stdout.take().expect("a pipe");
-        // One row is read, then none any more: the pipe fills up.
-        let mut first = [0; 1];
-        stdout.read_exact(&mut first).expect("a row");
-        std::thread::sleep(Duration::from_millis(300));
-        let since = Instant::now();
-        kill(Pid::from_raw(child.id() as i32), signal).expect("ours");
-        let status = child.wait().expect("ours");
-        assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
-        assert_eq!(status.code(), Some(128 + signal as i32));
-        drop(stdout);
-        // The state is good: another run reads the rest.
-        let mut rest = place.streamw(args).stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut rows = String::new();
-        rest.stdout.take().expect("a pipe").read_to_string(&mut rows).expect("UTF-8");
-        assert_eq!(rest.wait().expect("ours").code(), Some(0));
-        assert!(rows.lines().count() > 1_000);
-    }
-}
-
-#[test]
 fn hold_lets_out_only_what_a_checkpoint_has() {
     let place = Place::new("hold", 30_000);
     let args = "-t ts -k key -w 10s -d 3s -l 20s -a count -a sum:v";
@@ -262,26 +181,4 @@ fn find(text: &[u8], line: &[u8]) -> Option<usize> {
         at += found.len();
         found.starts_with(line).then_some(begins)
     })
-}
-
-#[test]
-fn a_closed_pipe_ends_the_run_quietly_and_commits_no_row_that_nobody_took() {
-    let place = Place::new("closed", 30_000);
-    let args = "-t ts -k key -w 10s -d 3s -l 20s --state st --checkpoint-interval 5ms a.ndjson --late l --bad b";
-    let mut child = place.streamw(args).stdout(Stdio::piped()).spawn().expect("it starts");
-    let mut stdout = child.stdout.take().expect("a pipe");
-    let mut some = [0; 100];
-    stdout.read_exact(&mut some).expect("rows");
-    drop(stdout);
-    let output = child.wait_with_output().expect("ours");
-    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
-    let mut all = Vec::new();
-    all.write_all(&place.streamw(args).stdout(Stdio::piped()).output().expect("it runs").stdout).expect("memory");
-    let whole = place.run("-t ts -k key -w 10s -d 3s -l 20s a.ndjson", "whole");
-    assert_eq!(whole.status.code(), Some(0));
-    // The open windows wait in the state.
-    let whole = place.read("whole");
-    let begins =
-        find(&whole, &all[..all.iter().position(|byte| *byte == b'\n').expect("a row") + 1]).expect("a row of it");
-    assert!(begins <= 1 << 20 && whole[begins..].starts_with(&all), "rows are missing between the runs");
 }
