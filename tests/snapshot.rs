@@ -64,6 +64,10 @@ impl Kept {
 fn disturbed(flags: &str, input: &[u8], takes_parts: bool, read_size: usize, rng: &mut Rng) -> Output {
     let mut config = config(flags);
     config.engine.takes_parts = takes_parts;
+    if takes_parts {
+        config.engine.limits.max_late = Some(rng.between(0, 3) as u64);
+        config.engine.limits.max_bad = Some(rng.between(0, 3) as u64);
+    }
     let (stdout, stderr) = (SharedBuffer::default(), SharedBuffer::default());
     let mut writer = writer(&config, &stdout, &stderr);
     let mut kept = Kept::default();
@@ -93,6 +97,19 @@ fn take_all(
     read_size: usize,
     sizes: &mut dyn FnMut() -> usize,
     writer: &mut Writer,
+    between: impl FnMut(Engine) -> Engine,
+) -> Engine {
+    take_from(None, config, input, read_size, sizes, writer, between)
+}
+
+/// As [`take_all`], with an engine that has seen something.
+fn take_from(
+    engine: Option<Engine>,
+    config: &Config,
+    input: Vec<u8>,
+    read_size: usize,
+    sizes: &mut dyn FnMut() -> usize,
+    writer: &mut Writer,
     mut between: impl FnMut(Engine) -> Engine,
 ) -> Engine {
     let (values, named) = (config.projection.values.len(), config.projection.fields().count());
@@ -105,7 +122,7 @@ fn take_all(
     let reading = thread::spawn(move || {
         reader.run(vec![Source { id: SourceId(0), name: "-".into(), feed: stdin, start: Start::default() }])
     });
-    let mut engine = Engine::new(config.engine.clone()).kept();
+    let mut engine = engine.unwrap_or_else(|| Engine::new(config.engine.clone()).kept());
     while let Ok(item) = collector.next().recv() {
         collector.advance();
         if let Item::Records(batch) = item {
@@ -117,7 +134,9 @@ fn take_all(
                     true => Input::Part(&batch, &mut cursor, NOW),
                     false => Input::Batch(&batch, NOW),
                 };
-                assert!(engine.step(input, writer).is_continue(), "nothing stops here");
+                // After a stop another run goes on behind the record.
+                let has_stopped = engine.step(input, writer).is_break();
+                assert!(!has_stopped || config.engine.limits.max_late.is_some(), "nothing stops here");
                 engine = between(engine);
                 if !config.engine.takes_parts {
                     break;
@@ -365,6 +384,27 @@ fn every_aggregate_survives_in_every_window() {
     }
 }
 
+#[test]
+fn sources_with_watermarks_of_their_own_survive() {
+    for seed in seeds(30) {
+        let mut rng = Rng(seed + 7000);
+        let mut input = records(&mut rng, 200, 1_793_500_000, 700);
+        for more in
+            ["--partition id -w 1h -k k -l 1h -d 10m", "--partition k -w session:30m -l 30m --max-jump 4h -d 1m"]
+        {
+            assert_survives(&format!("-t ts {more} -a count -a sum:v"), input.as_bytes(), 4096, seed);
+        }
+        for part in 1..6 {
+            let key = rng.between(1, 6);
+            input += &format!("{{\"upto\":{},\"k\":\"key {key}\"}}\n", 1_793_500_000 + part * 30_000);
+            input += &records(&mut rng, 30, 1_793_500_000 + part * 30_000, 700);
+        }
+        for more in ["--partition k -w 1h -w 3h/1h --dedup id", "-w 2h -k k -l 1h", "-w 1h --early every:3 -l 2h"] {
+            assert_survives(&format!("-t ts --punctuate upto {more} -a sum:v"), input.as_bytes(), 4096, seed);
+        }
+    }
+}
+
 /// Sketches and registers begin where there are more values than are kept one by one.
 #[test]
 fn windows_of_many_values_survive() {
@@ -494,5 +534,97 @@ fn nothing_is_left_of_windows_that_are_gone() {
         // The last event, a list of nodes, ids, a source.
         let left = &kept.pieces;
         assert!(most > 5 && left.len() <= 4, "{window}: of {most} are left {left:?}");
+    }
+}
+
+// --- figures -------------------------------------------------------------------------------------------------
+
+/// Takes pieces as a state directory would on the engine's thread: copies them into one buffer.
+#[derive(Default)]
+struct Copied {
+    pieces: Vec<(u64, u64, std::ops::Range<usize>)>,
+    bytes: Vec<u8>,
+}
+
+impl Pieces for Copied {
+    fn put(&mut self, group: u64, row: u64, bytes: &[u8]) {
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.pieces.push((group, row, from..self.bytes.len()));
+    }
+
+    fn remove(&mut self, _group: u64, _row: u64) {}
+    fn remove_group(&mut self, _group: u64) {}
+}
+
+/// Memory of the process in MB.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) / 256
+}
+
+/// What saves and restores of a million windows cost, measured: not part of an ordinary run.
+///
+/// ```text
+/// cargo test --release --test main snapshot_figures -- --ignored --nocapture --test-threads 1
+/// ```
+#[test]
+#[ignore = "a measurement"]
+fn snapshot_figures() {
+    const WINDOWS: u64 = 1_000_000;
+    let record = |key: u64, ts: u64| format!("{{\"ts\":{ts},\"k\":\"customer {key:08}\",\"v\":{}}}\n", key % 1000);
+    for window in ["-w 1d", "-w session:1h", "-w 1d/6h", "-w 1d --early every:1000000"] {
+        let config = config(&format!("-i ndjson -t ts -k k {window} -l 1d -a count -a sum:v -a max:v --threads 1"));
+        let (stdout, stderr) = (SharedBuffer::default(), SharedBuffer::default());
+        let mut writer = writer(&config, &stdout, &stderr);
+        let step = |engine: Option<Engine>, keys: &mut dyn Iterator<Item = u64>, writer: &mut Writer| {
+            let input: String = keys.map(|key| record(key, 1_800_000_100 + key % 1000)).collect();
+            let mut engine = engine;
+            take_from(engine.take(), &config, input.into_bytes(), 1 << 16, &mut || usize::MAX / 2, writer, |engine| {
+                engine
+            })
+        };
+        let before = resident();
+        let mut engine = step(None, &mut (0..WINDOWS), &mut writer);
+        let filled = resident();
+        let timed = |engine: &mut Engine| {
+            let mut copied = Copied { bytes: Vec::with_capacity(256 << 20), ..Copied::default() };
+            copied.bytes.resize(256 << 20, 0);
+            copied.bytes.clear();
+            copied.pieces.reserve(WINDOWS as usize);
+            let since = Instant::now();
+            let head = engine.save(&mut copied);
+            (since.elapsed(), copied, head)
+        };
+        println!("{window}: {} MB in memory for {} windows", filled - before, engine.open_windows());
+        let (took, all, head) = timed(&mut engine);
+        println!(
+            "  all for the first time: {took:.1?}, {} pieces of {} bytes",
+            all.pieces.len(),
+            all.bytes.len() / all.pieces.len()
+        );
+        let since = Instant::now();
+        let mut restore = Restore::new(config.engine.clone(), &head).expect("it is whole");
+        for (group, row, bytes) in &all.pieces {
+            restore.piece(*group, *row, &all.bytes[bytes.clone()]).expect("it is whole");
+        }
+        let took_pieces = since.elapsed();
+        let restored = restore.finish().expect("it is whole");
+        let finished = since.elapsed() - took_pieces;
+        println!("  restored: {took_pieces:.1?} and {finished:.1?} to finish; {} windows", restored.open_windows());
+        drop((restored, all));
+        let mut rng = Rng(1);
+        for percent in [0, 1, 10, 100] {
+            let mut keys =
+                (0..WINDOWS * percent / 100).map(|key| if percent == 100 { key } else { rng.next() % WINDOWS });
+            engine = step(Some(engine), &mut keys, &mut writer);
+            let (took, copied, head) = timed(&mut engine);
+            println!(
+                "  {percent} % changed: {took:.1?}, {} pieces, {} bytes, head {}",
+                copied.pieces.len(),
+                copied.bytes.len(),
+                head.len()
+            );
+        }
     }
 }

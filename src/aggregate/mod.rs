@@ -432,6 +432,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_saved_goes_on_as_if_it_had_not_been() {
+        let max = "170141183460469231731687303715884105727";
+        for text in ["_ _ _", "0.1 2.50 -3 _ 1e2", &format!("{max} {max} 1e300 0.5 {max}"), &many(1000)] {
+            let batch = batch(text);
+            let count = batch.times.len();
+            for family in FAMILIES {
+                let whole = answers(family, &fed_range(family, &batch, 0..count));
+                for cut in (0..=count).step_by(1 + count / 9) {
+                    let mut saved = Vec::new();
+                    fed_range(family, &batch, 0..cut).save(&mut saved);
+                    let mut bytes = Reader::new(&saved);
+                    let mut restored = (family.restore)(&Argument::Count(3), &mut bytes).expect("it was saved");
+                    assert_eq!(bytes.end(), Ok(()));
+                    for index in cut..count {
+                        let arrival = index as u64;
+                        restored.add(&Sample { batch: &batch, index, field: Some(0), by: Some(0), arrival });
+                    }
+                    assert_eq!(answers(family, &restored), whole, "{text:.90} cut at {cut}");
+                    // What is cut off is damaged, wherever.
+                    for length in (0..saved.len()).step_by(1 + saved.len() / 50) {
+                        let mut bytes = Reader::new(&saved[..length]);
+                        assert!((family.restore)(&Argument::Count(3), &mut bytes).is_err(), "{length} of {saved:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn nothing_merged_into_something_changes_nothing() {
         for text in ["3 1.5 _", &many(600)] {
             let batch = batch(text);

@@ -103,6 +103,24 @@ impl General {
         (progress.source, progress.lines) = (input, self.lines[input as usize]);
         // Whoever stops the run adds all that was taken of this batch.
         progress.counters.bytes -= std::mem::take(&mut cursor.counted);
+        let bytes = progress.counters.bytes;
+        let taken = self.take_from(progress, batch, cursor, now, emit);
+        if taken.is_break() {
+            cursor.counted = progress.counters.bytes - bytes;
+        }
+        taken
+    }
+
+    /// The cursor is behind a record that stops the run, as behind any other.
+    fn take_from(
+        &mut self,
+        progress: &mut Progress,
+        batch: &EventBatch,
+        cursor: &mut Cursor,
+        now: Now,
+        emit: &mut dyn Emit,
+    ) -> ControlFlow<Stop> {
+        let input = batch.source.0;
         loop {
             let placed = batch.asides.get(cursor.asides);
             let events_end = placed.map_or(batch.times.len(), |placed| placed.before_event as usize);
@@ -118,17 +136,15 @@ impl General {
             match placed {
                 Some(placed) if cursor.events == events_end => {
                     cursor.asides += 1;
-                    match &placed.aside {
-                        Aside::Punctuation(punctuation) => {
-                            cursor.events += progress.aside(batch, placed, emit)?;
-                            self.punctuation(progress, batch, punctuation, now, emit);
-                        }
-                        _ => cursor.events += progress.aside(batch, placed, emit)?,
+                    cursor.events += usize::from(matches!(placed.aside, Aside::Unplaceable(_)));
+                    progress.aside(batch, placed, emit)?;
+                    if let Aside::Punctuation(punctuation) = &placed.aside {
+                        self.punctuation(progress, batch, punctuation, now, emit);
                     }
                 }
                 _ => {
-                    self.record(progress, batch, cursor.events, now, emit)?;
                     cursor.events += 1;
+                    self.record(progress, batch, cursor.events - 1, now, emit)?;
                 }
             }
         }
@@ -163,12 +179,18 @@ impl General {
         if !self.lanes.fit(time) {
             return progress.out_of_range(&event, emit);
         }
-        if batch.is_filtered(index) {
-            progress.counters.records += 1;
-            progress.counters.filtered += 1;
-        } else {
-            self.event(progress, &event, emit)?;
+        let taken = match batch.is_filtered(index) {
+            true => {
+                progress.counters.records += 1;
+                progress.counters.filtered += 1;
+                ControlFlow::Continue(())
+            }
+            false => self.event(progress, &event, emit),
+        };
+        if let ControlFlow::Break(Stop::KeyLimit { .. }) = taken {
+            return taken;
         }
+        // A run that stops here stops behind all that the record brings about, so that another can go on.
         progress.max_event_time = progress.max_event_time.max(time);
         let watermark = if self.is_punctuated { Timestamp::MIN } else { time.saturating_sub(progress.delay) };
         self.sources.advance(source, watermark, now.elapsed);
@@ -176,21 +198,18 @@ impl General {
             self.watermark = self.watermark.max(Some(watermark));
         }
         self.follow(progress, Some((batch, batch.records[index])), emit);
-        ControlFlow::Continue(())
+        taken
     }
 
     fn event(&mut self, progress: &mut Progress, event: &Event<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
         progress.counters.records += 1;
         progress.counters.events += 1;
         let taken = self.lanes.add(event, progress, emit);
-        progress.check_late_drops(event, taken.most_late_drops)?;
-        if taken.is_beyond_limit {
-            return progress.stop_at_key_limit(event);
-        }
         if taken.by_any {
             self.note_id(progress, event);
         }
-        ControlFlow::Continue(())
+        progress.check_late_drops(event, taken.most_late_drops)?;
+        if taken.is_beyond_limit { progress.stop_at_key_limit(event) } else { ControlFlow::Continue(()) }
     }
 
     /// Whether an event is a duplicate (`--dedup`). What makes a bad record whatever came before it is none.

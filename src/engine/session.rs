@@ -210,13 +210,6 @@ impl SessionStore {
     fn open(&mut self, window: Window, key: KeyId, cx: &mut Context<'_>) -> u32 {
         let cell = Cell::new(cx.plan, self.running.updates);
         let session = Session { window, key, cell, has_fired: false, replaces: Vec::new(), alarm: None, piece: 0 };
-        cx.keys.hold(key);
-        self.insert(session, cx)
-    }
-
-    /// Adds a session, which holds its key.
-    fn insert(&mut self, session: Session, cx: &mut Context<'_>) -> u32 {
-        let Session { window, key, .. } = session;
         let index = match self.free.pop() {
             Some(index) => {
                 self.sessions[index as usize] = session;
@@ -227,6 +220,7 @@ impl SessionStore {
                 self.sessions.len() as u32 - 1
             }
         };
+        cx.keys.hold(key);
         cx.keys.size.grow(session_bytes(cx.plan));
         self.by_key.entry(key).or_default().insert(window.start, index);
         index
@@ -312,10 +306,14 @@ impl SessionStore {
     pub(super) fn restore(&mut self, session: Session, cx: &mut Context<'_>) -> Result<(), Damaged> {
         let Session { window, key, .. } = session;
         let bounds = |index: u32| self.sessions[index as usize].window;
-        if self.by_key.get(&key).is_some_and(|sessions| !sessions.touched(window, bounds).is_empty()) {
+        let of_key = self.by_key.entry(key).or_default();
+        if !of_key.touched(window, bounds).is_empty() {
             return Err(Damaged("sessions of a key touch"));
         }
-        let index = self.insert(session, cx);
+        let index = self.sessions.len() as u32;
+        of_key.insert(window.start, index);
+        self.sessions.push(session);
+        cx.keys.size.grow(session_bytes(cx.plan));
         self.set_alarm(index, cx);
         Ok(())
     }

@@ -15,6 +15,13 @@
 //! Whoever restores must give the configuration that the state was saved with. That the flags are the same is
 //! checked elsewhere; here only that the pieces go together. Damaged ones are refused, whatever is wrong with them.
 //!
+//! # What it costs
+//!
+//! A million windows with count, sum and max of keys of 19 bytes, measured by `snapshot_figures` in tests/snapshot.rs, built
+//! as tests are, on two shared cores under load: a piece has 30 bytes, a session's 48. Saving takes the engine's thread
+//! 3 to 8 ms when 1 % has changed, 17 to 45 ms when 10 % has, up to 90 ms when everything has, 10 µs when nothing has; the
+//! head has about 100 bytes. Restoring takes 0.5 s, sessions 1.1 s. Noting changes costs a bit in memory for each row.
+//!
 //! # Numbers of groups
 //!
 //! Slot 0 is the engine's, and slot `n` that of the n-th `-w`. The groups of all slots are counted from 1, and the
