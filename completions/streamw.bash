@@ -16,6 +16,9 @@ _streamw() {
             ",$1")
                 cmd="streamw"
                 ;;
+            streamw,chaos)
+                cmd="streamw__subcmd__chaos"
+                ;;
             streamw,completions)
                 cmd="streamw__subcmd__completions"
                 ;;
@@ -44,7 +47,7 @@ _streamw() {
 
     case "${cmd}" in
         streamw)
-            opts="-w -d -l -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --offset --watermark-delay --allowed-lateness --late-rule --emit --max-jump --max-future --merge --idle-timeout --idle-flush --punctuate --partition --time --time-format --timezone --year --key --key-limit --on-key-limit --dedup --dedup-within --agg --input-format --delimiter --no-header --columns --null --max-line --replay --replay-max-gap --threads --output-format --csv-safe --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --where --where-first --having --fail-if --warn-if --for --state --checkpoint-interval --flush --hold --stdin-resume --config --print-config --help --version completions man state"
+            opts="-w -d -l -F -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --fill --fill-limit --offset --watermark-delay --allowed-lateness --late-rule --emit --max-jump --max-future --merge --idle-timeout --idle-flush --follow --from --history --rotate-wait --poll-interval --punctuate --partition --time --time-format --timezone --year --key --key-limit --on-key-limit --dedup --dedup-within --agg --input-format --delimiter --no-header --columns --null --max-line --replay --replay-max-gap --threads --output-format --csv-safe --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --where --let --where-first --having --fail-if --warn-if --for --expect --tolerance --update-expect --expect-keys --expect-windows --report --state --checkpoint-interval --flush --hold --stdin-resume --config --print-config --help --version chaos completions man state"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -68,6 +71,14 @@ _streamw() {
                     ;;
                 --updates)
                     COMPREPLY=($(compgen -W "accumulating discarding retracting" -- "${cur}"))
+                    return 0
+                    ;;
+                --fill)
+                    COMPREPLY=($(compgen -W "null zero previous" -- "${cur}"))
+                    return 0
+                    ;;
+                --fill-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --offset)
@@ -107,6 +118,22 @@ _streamw() {
                     return 0
                     ;;
                 --idle-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -W "start end" -- "${cur}"))
+                    return 0
+                    ;;
+                --history)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rotate-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --poll-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -246,6 +273,10 @@ _streamw() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --let)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --having)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -262,6 +293,26 @@ _streamw() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --expect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tolerance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-keys)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-windows)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --state)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -275,6 +326,64 @@ _streamw() {
                     return 0
                     ;;
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        streamw__subcmd__chaos)
+            opts="-t -h --late --late-by --dup --future --future-by --drop --garbage --seed --time --time-format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --late)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --late-by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dup)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --future)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --future-by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --drop)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --garbage)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --time-format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

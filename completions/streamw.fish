@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= where= where-first having= fail-if= warn-if= for= state= checkpoint-interval= flush hold stdin-resume= config= print-config h/help V/version
+    string join \n w/window= trigger= early= updates= fill= fill-limit= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush F/follow from= history= rotate-wait= poll-interval= punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= where= let= where-first having= fail-if= warn-if= for= expect= tolerance= update-expect expect-keys= expect-windows= report= state= checkpoint-interval= flush hold stdin-resume= config= print-config h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -30,6 +30,10 @@ complete -c streamw -n "__fish_streamw_needs_command" -l early -d 'Print rows be
 complete -c streamw -n "__fish_streamw_needs_command" -l updates -d 'What a further row of a key and window says' -r -f -a "accumulating\t'the whole aggregate'
 discarding\t'what came since the row before'
 retracting\t'the whole aggregate, after a retract pane with what the row before said'"
+complete -c streamw -n "__fish_streamw_needs_command" -l fill -d 'Print a row for windows in which a key that had events before has none' -r -f -a "null\t'what the aggregates say of no events: a count of 0, else null'
+zero\t'0 where the result is a number, else null'
+previous\t'what the key\'s last window with events said'"
+complete -c streamw -n "__fish_streamw_needs_command" -l fill-limit -d 'How many windows in a row are filled for a key; then it is forgotten until it has events again' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l offset -d 'Shift window starts; may be negative' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s d -l watermark-delay -d 'How far records are out of order: W = largest event time - D' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s l -l allowed-lateness -d 'How long after its end a window still takes events, measured in W' -r
@@ -40,6 +44,11 @@ final\t'one, when no event can change it any more'"
 complete -c streamw -n "__fish_streamw_needs_command" -l max-jump -d 'A record this far ahead of the newest of its source is bad, unless it is the third such in a row' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-future -d 'A record this far ahead of the wall clock is bad' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l idle-timeout -d 'A source that is silent for so long is not waited for until it speaks again' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l from -d 'Where reading of followed files begins' -r -f -a "start\t'With all that is there'
+end\t'With what is written from now on'"
+complete -c streamw -n "__fish_streamw_needs_command" -l history -d 'Read this file before the followed one of which it is a rotation, as a part of it; repeatable' -r -F
+complete -c streamw -n "__fish_streamw_needs_command" -l rotate-wait -d 'How long a renamed file that is still written to is read on before the new one is begun' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l poll-interval -d 'How often followed files are looked at where nothing tells that they have changed' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l punctuate -d 'A record with this field moves W to its value and is no event; no other record moves W' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l partition -d 'Each value of this field is a source with a watermark of its own; W is their minimum' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s t -l time -d 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]' -r
@@ -81,10 +90,16 @@ never\t'nothing'"
 complete -c streamw -n "__fish_streamw_needs_command" -l max-bad -d 'Stop after more than N bad records, or fail at the end for more than P% (exit 3)' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l max-late -d 'The same for late drops' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l where -d 'Take only records of which this is so: \'status >= 500 && !path.startsWith("/health")\'' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l let -d 'A field that is computed of others, for -k, -a, -t, --where and the --let after it; repeatable' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l having -d 'Print only rows of which this is so: \'count > 100 && path != "/health"\'' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l fail-if -d 'Fail if this is so of any row printed, or of the summary (exit 3); repeatable' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l warn-if -d 'The same without failing' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l for -d 'A check of rows counts when it is so in N consecutive windows of a key' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l expect -d 'Compare the table that rows make in the end with a file: .csv, .tsv, else NDJSON (exit 3)' -r -F
+complete -c streamw -n "__fish_streamw_needs_command" -l tolerance -d 'How far numbers may be from those of --expect: 0.001, or a share: 0.1%' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l expect-keys -d 'Fail if a window that has rows has none for a key of this file, one a line (exit 3)' -r -F
+complete -c streamw -n "__fish_streamw_needs_command" -l expect-windows -d 'Fail if a window between these times has no row, or none for a key of --expect-keys (exit 3)' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l report -d 'Write what the checks found as a file that CI systems show: JUnit\'s XML' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l state -d 'Keep checkpoints in a directory, and go on from the newest one' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l checkpoint-interval -d 'Time between checkpoints' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l stdin-resume -d 'What a pipe on stdin brings when a run goes on' -r -f -a "skip\t'the same once more, as in cat FILE | streamw: what was processed is checked and skipped'
@@ -92,6 +107,7 @@ continue\t'what comes next, from a source that goes on'"
 complete -c streamw -n "__fish_streamw_needs_command" -l config -d 'Take flags also from a TOML file, by their long names' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l merge -d 'Take records of all files side by side, always of the one whose watermark is the smallest'
 complete -c streamw -n "__fish_streamw_needs_command" -l idle-flush -d 'Print all open windows when all sources are idle'
+complete -c streamw -n "__fish_streamw_needs_command" -s F -l follow -d 'Keep reading as files grow, also when they are renamed, truncated, replaced or not there yet'
 complete -c streamw -n "__fish_streamw_needs_command" -l no-header -d 'csv and tsv have no header; columns are called 1, 2, 3, ...'
 complete -c streamw -n "__fish_streamw_needs_command" -l csv-safe -d 'Put \' before texts in csv and tsv that a spreadsheet would take for a formula'
 complete -c streamw -n "__fish_streamw_needs_command" -l stats -d 'Print a summary as a JSON line on stderr at the end'
@@ -99,14 +115,27 @@ complete -c streamw -n "__fish_streamw_needs_command" -s q -l quiet -d 'No lines
 complete -c streamw -n "__fish_streamw_needs_command" -s v -l verbose -d 'Say on stderr what was found and chosen, and at the end in words what came of it'
 complete -c streamw -n "__fish_streamw_needs_command" -l strict -d 'Stop at the first bad record (exit 1)'
 complete -c streamw -n "__fish_streamw_needs_command" -l where-first -d 'Records that do not pass --where do not move the watermark either'
+complete -c streamw -n "__fish_streamw_needs_command" -l update-expect -d 'Write the file of --expect instead'
 complete -c streamw -n "__fish_streamw_needs_command" -l flush -d 'At the end of input, print what is open and forget that it was'
 complete -c streamw -n "__fish_streamw_needs_command" -l hold -d 'Print rows only when the checkpoint that has them is written'
 complete -c streamw -n "__fish_streamw_needs_command" -l print-config -d 'Print all flags as they would hold, and where each came from, as a file for --config'
 complete -c streamw -n "__fish_streamw_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c streamw -n "__fish_streamw_needs_command" -s V -l version -d 'Print version'
+complete -c streamw -n "__fish_streamw_needs_command" -a "chaos" -d 'Make clean records nasty, the same way for the same seed: late, twice, from the future, missing, broken'
 complete -c streamw -n "__fish_streamw_needs_command" -a "completions" -d 'Print the completion script for a shell'
 complete -c streamw -n "__fish_streamw_needs_command" -a "man" -d 'Print the manual page'
 complete -c streamw -n "__fish_streamw_needs_command" -a "state" -d 'Look into a state directory, or remove what is in it'
+complete -c streamw -n "__fish_streamw_using_subcommand chaos" -l late -d 'So many records come late: after one that is --late-by newer' -r
+complete -c streamw -n "__fish_streamw_using_subcommand chaos" -l late-by -d 'How late they come, in event time' -r
+complete -c streamw -n "__fish_streamw_using_subcommand chaos" -l dup -d 'So many come twice' -r
+complete -c streamw -n "__fish_streamw_using_subcommand chaos" -l future -d 'So many have a time from the future, by --future-by' -r
+complete -c streamw -n "__fish_streamw_using_subcommand chaos" -l future-by -d 'How far their times are moved' -r
+complete -c streamw -n "__fish_streamw_using_subcommand chaos" -l drop -d 'So many do not come at all' -r
+complete -c streamw -n "__fish_streamw_using_subcommand chaos" -l garbage -d 'So many come broken, so that they cannot be read' -r
+complete -c streamw -n "__fish_streamw_using_subcommand chaos" -l seed -d 'The same seed does the same to the same input' -r
+complete -c streamw -n "__fish_streamw_using_subcommand chaos" -s t -l time -d 'Event-time field [default: the first of timestamp @timestamp time ts event_time datetime date]' -r
+complete -c streamw -n "__fish_streamw_using_subcommand chaos" -l time-format -d 'How the event time is written, as in a run' -r
+complete -c streamw -n "__fish_streamw_using_subcommand chaos" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c streamw -n "__fish_streamw_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c streamw -n "__fish_streamw_using_subcommand man" -s h -l help -d 'Print help'
 complete -c streamw -n "__fish_streamw_using_subcommand state; and not __fish_seen_subcommand_from show dump verify reset" -s h -l help -d 'Print help'

@@ -93,7 +93,9 @@ fn run(mut config: Config, host: Host) -> Exit {
     let paint = config.voice.paint;
     let loaded = config.gate.as_mut().and_then(|gate| gate.finally.as_mut()).map_or(Ok(()), Finally::load);
     let opened = loaded.and_then(|()| match config.state.clone() {
-        None => Opened::new(&config, stdin, stdout, &clock).map(|opened| (opened, Engine::new(config.engine.clone()), None)),
+        None => {
+            Opened::new(&config, stdin, stdout, &clock).map(|opened| (opened, Engine::new(config.engine.clone()), None))
+        }
         Some(state) => checkpoint::open(&mut config, &state, stdin, stdout, files, &clock),
     });
     let started = opened.and_then(|(opened, engine, keeper)| start(&config, opened, engine, keeper, &clock));
