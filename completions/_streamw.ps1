@@ -26,6 +26,8 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
             [CompletionResult]::new('--trigger', '--trigger', [CompletionResultType]::ParameterName, 'When global windows print: every:N events of a key, or every:DUR as W passes multiples of it')
             [CompletionResult]::new('--early', '--early', [CompletionResultType]::ParameterName, 'Print rows before their window ends: every:N of its events, or every:DUR as W passes multiples of it')
             [CompletionResult]::new('--updates', '--updates', [CompletionResultType]::ParameterName, 'What a further row of a key and window says')
+            [CompletionResult]::new('--fill', '--fill', [CompletionResultType]::ParameterName, 'Print a row for windows in which a key that had events before has none')
+            [CompletionResult]::new('--fill-limit', '--fill-limit', [CompletionResultType]::ParameterName, 'How many windows in a row are filled for a key; then it is forgotten until it has events again')
             [CompletionResult]::new('--offset', '--offset', [CompletionResultType]::ParameterName, 'Shift window starts; may be negative')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'How far records are out of order: W = largest event time - D')
             [CompletionResult]::new('--watermark-delay', '--watermark-delay', [CompletionResultType]::ParameterName, 'How far records are out of order: W = largest event time - D')

@@ -29,7 +29,7 @@ _streamw() {
 
     case "${cmd}" in
         streamw)
-            opts="-w -d -l -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --offset --watermark-delay --allowed-lateness --late-rule --emit --max-jump --max-future --merge --idle-timeout --idle-flush --punctuate --partition --time --time-format --timezone --year --key --key-limit --on-key-limit --dedup --dedup-within --agg --input-format --delimiter --no-header --columns --null --max-line --replay --replay-max-gap --threads --output-format --csv-safe --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --where --where-first --having --fail-if --warn-if --for --config --print-config --help --version completions man"
+            opts="-w -d -l -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --fill --fill-limit --offset --watermark-delay --allowed-lateness --late-rule --emit --max-jump --max-future --merge --idle-timeout --idle-flush --punctuate --partition --time --time-format --timezone --year --key --key-limit --on-key-limit --dedup --dedup-within --agg --input-format --delimiter --no-header --columns --null --max-line --replay --replay-max-gap --threads --output-format --csv-safe --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --where --where-first --having --fail-if --warn-if --for --config --print-config --help --version completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -53,6 +53,14 @@ _streamw() {
                     ;;
                 --updates)
                     COMPREPLY=($(compgen -W "accumulating discarding retracting" -- "${cur}"))
+                    return 0
+                    ;;
+                --fill)
+                    COMPREPLY=($(compgen -W "null zero previous" -- "${cur}"))
+                    return 0
+                    ;;
+                --fill-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --offset)

@@ -23,6 +23,8 @@ set edit:completion:arg-completer[streamw] = {|@words|
             cand --trigger 'When global windows print: every:N events of a key, or every:DUR as W passes multiples of it'
             cand --early 'Print rows before their window ends: every:N of its events, or every:DUR as W passes multiples of it'
             cand --updates 'What a further row of a key and window says'
+            cand --fill 'Print a row for windows in which a key that had events before has none'
+            cand --fill-limit 'How many windows in a row are filled for a key; then it is forgotten until it has events again'
             cand --offset 'Shift window starts; may be negative'
             cand -d 'How far records are out of order: W = largest event time - D'
             cand --watermark-delay 'How far records are out of order: W = largest event time - D'

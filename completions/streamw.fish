@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= trigger= early= updates= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= where= where-first having= fail-if= warn-if= for= config= print-config h/help V/version
+    string join \n w/window= trigger= early= updates= fill= fill-limit= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= where= where-first having= fail-if= warn-if= for= config= print-config h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -30,6 +30,10 @@ complete -c streamw -n "__fish_streamw_needs_command" -l early -d 'Print rows be
 complete -c streamw -n "__fish_streamw_needs_command" -l updates -d 'What a further row of a key and window says' -r -f -a "accumulating\t'the whole aggregate'
 discarding\t'what came since the row before'
 retracting\t'the whole aggregate, after a retract pane with what the row before said'"
+complete -c streamw -n "__fish_streamw_needs_command" -l fill -d 'Print a row for windows in which a key that had events before has none' -r -f -a "null\t'what the aggregates say of no events: a count of 0, else null'
+zero\t'0 where the result is a number, else null'
+previous\t'what the key\'s last window with events said'"
+complete -c streamw -n "__fish_streamw_needs_command" -l fill-limit -d 'How many windows in a row are filled for a key; then it is forgotten until it has events again' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l offset -d 'Shift window starts; may be negative' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s d -l watermark-delay -d 'How far records are out of order: W = largest event time - D' -r
 complete -c streamw -n "__fish_streamw_needs_command" -s l -l allowed-lateness -d 'How long after its end a window still takes events, measured in W' -r

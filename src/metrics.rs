@@ -42,7 +42,9 @@ pub struct Counters {
     pub panes: u64,
     /// Of them, on time.
     pub on_time: u64,
-    /// Of them, late.
+    /// Of those, for windows without events (`--fill`).
+    pub filled: u64,
+    /// Of the rows, late.
     pub late: u64,
     /// Of them, early.
     pub early: u64,
@@ -81,7 +83,7 @@ pub struct Advance {
 
 impl Counters {
     /// What is counted, in an order that never changes: new ones come last. The rest is made of it, or not counted here.
-    pub fn counts(&mut self) -> [&mut u64; 21] {
+    pub fn counts(&mut self) -> [&mut u64; 22] {
         let Counters {
             records,
             blank,
@@ -100,6 +102,7 @@ impl Counters {
             late_refused,
             panes,
             on_time,
+            filled,
             late,
             early,
             retract,
@@ -133,6 +136,7 @@ impl Counters {
             bytes,
             punctuation,
             filtered,
+            filled,
         ]
     }
 
@@ -147,6 +151,7 @@ impl Counters {
             self.folded += window.folded;
             self.panes += window.panes;
             self.on_time += window.on_time;
+            self.filled += window.filled;
             self.late += window.late;
             self.early += window.early;
             self.retract += window.retract;

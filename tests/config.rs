@@ -201,6 +201,7 @@ fn every_flag_that_takes_a_value_comes_back_from_print_config() {
             "1x",
             "%Y",
             "discarding",
+            "zero",
             "final",
             "drop",
         ];
@@ -212,6 +213,7 @@ fn every_flag_that_takes_a_value_comes_back_from_print_config() {
             // Some flags are of no use without another.
             let needed = match long {
                 "dedup-within" => "--dedup id",
+                "fill-limit" => "--fill null",
                 "on-key-limit" => "--key-limit 5 -k id",
                 "where-first" => "--where a",
                 "tolerance" | "update-expect" => "--expect a",

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod early;
 mod expressions;
+mod fill;
 mod filter;
 mod formats;
 mod fuzz;

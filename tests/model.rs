@@ -27,6 +27,8 @@ pub struct Config {
     pub late_rule: LateRule,
     /// `--emit final`: `end + L` for `end` in T3, T5 and T9.
     pub is_final: bool,
+    /// `--fill` and `--fill-limit`.
+    pub fill: Option<(String, Nanos)>,
     /// `--key-limit`, and whether keys beyond it are folded.
     pub key_limit: Option<(usize, bool)>,
     /// `--dedup` and `--dedup-within`.
@@ -63,6 +65,7 @@ impl Config {
         let mut late_rule = LateRule::Window;
         let mut is_final = false;
         let (mut dedup, mut within) = (None, None);
+        let (mut fill, mut fill_limit) = (None, 1_000);
         let (mut key_limit, mut is_folding) = (None, false);
         let (mut keys, mut aggregates) = (Vec::new(), Vec::new());
         let mut words = flags.split_whitespace();
@@ -84,6 +87,8 @@ impl Config {
                 "--on-key-limit" => is_folding = value == "other",
                 "--dedup" => dedup = Some(value.to_string()),
                 "--dedup-within" => within = Some(duration(value)),
+                "--fill" => fill = Some(value.to_string()),
+                "--fill-limit" => fill_limit = value.parse().expect("a number"),
                 "--emit" => is_final = value == "final",
                 "-k" => {
                     let (name, field) = value.split_once('=').unwrap_or((value, value));
@@ -99,7 +104,8 @@ impl Config {
         let window = WindowSpec::parse(window.expect("-w is required"), offset);
         let dedup = dedup.map(|field| (field, within));
         let key_limit = key_limit.map(|most| (most, is_folding));
-        Config { window, delay, lateness, late_rule, is_final, key_limit, dedup, keys, aggregates }
+        let fill = fill.map(|fill| (fill, fill_limit));
+        Config { window, delay, lateness, late_rule, is_final, fill, key_limit, dedup, keys, aggregates }
     }
 }
 
@@ -256,7 +262,7 @@ pub enum Side {
 pub type Counters = BTreeMap<&'static str, u64>;
 
 /// The names of the counters in the summary.
-pub const COUNTERS: [&str; 15] = [
+pub const COUNTERS: [&str; 16] = [
     "records",
     "blank",
     "headers",
@@ -271,8 +277,12 @@ pub const COUNTERS: [&str; 15] = [
     "folded",
     "panes",
     "on_time",
+    "filled",
     "late",
 ];
+
+/// Events in the order of arrival, and the number of their window.
+type Numbered = (Nanos, Vec<(u64, Event)>);
 
 /// Reads records one at a time and says what each of them brings out.
 pub struct Model {
@@ -282,6 +292,10 @@ pub struct Model {
     kept: Vec<Kept>,
     /// Ids that windows have taken: the event time, and the W that ends them.
     seen: Vec<(Key, Nanos, Nanos)>,
+    /// `--fill`: keys that had events in windows that have fired, the number of the last of these, and its events.
+    known: BTreeMap<Vec<Key>, Numbered>,
+    /// `--fill`: the number of the first window that has not fired.
+    next: Option<Nanos>,
     pub side: Vec<Side>,
     pub counters: Counters,
     /// Where the next record begins.
@@ -310,6 +324,8 @@ impl Model {
             watermark: None,
             kept: Vec::new(),
             seen: Vec::new(),
+            known: BTreeMap::new(),
+            next: None,
             side: Vec::new(),
             counters,
             line: 1,
@@ -420,7 +436,8 @@ impl Model {
             }
             for mut kept in live {
                 kept.events.push((self.counters["events"], event.clone()));
-                if self.behind(|w| self.fires_at(&kept) <= w) {
+                if self.behind(|w| self.fires_at(kept.end) <= w) {
+                    self.know(&kept);
                     rows.push(self.pane(&mut kept, "late"));
                 }
                 self.kept.push(kept);
@@ -428,7 +445,7 @@ impl Model {
         }
         let reached = event.time - self.config.delay;
         self.watermark = Some(self.watermark.map_or(reached, |w| w.max(reached)));
-        rows.extend(self.fire(|model, kept, w| model.fires_at(kept) <= w));
+        rows.extend(self.fire(false));
         let kept = std::mem::take(&mut self.kept);
         self.kept = kept.into_iter().filter(|kept| !self.gone(kept.end)).collect();
         rows
@@ -437,7 +454,8 @@ impl Model {
     /// `--key-limit`: one key more than may have state. A key has state while it has a window that is not gone.
     fn is_beyond_limit(&self, key: &[Key]) -> bool {
         let Some((most, _)) = self.config.key_limit else { return false };
-        let mut keys: Vec<_> = self.kept.iter().map(|kept| &kept.key).filter(|key| key[0] != Key::Other).collect();
+        let keys = self.kept.iter().map(|kept| &kept.key).chain(self.known.keys());
+        let mut keys: Vec<_> = keys.filter(|key| key[0] != Key::Other).collect();
         keys.sort();
         keys.dedup();
         keys.len() >= most && !keys.iter().any(|known| known.as_slice() == key)
@@ -448,8 +466,8 @@ impl Model {
     }
 
     /// T3: the W that prints the window for the first time.
-    fn fires_at(&self, kept: &Kept) -> Nanos {
-        if self.config.is_final { kept.end + self.config.lateness } else { kept.end }
+    fn fires_at(&self, end: Nanos) -> Nanos {
+        if self.config.is_final { end + self.config.lateness } else { end }
     }
 
     /// T4: equality is gone.
@@ -516,10 +534,13 @@ impl Model {
     }
 
     /// T3: the on_time panes of what has not printed yet and is reached by W, in the order of T9.
-    fn fire(&mut self, reached: impl Fn(&Model, &Kept, Nanos) -> bool) -> Vec<String> {
+    fn fire(&mut self, is_end: bool) -> Vec<String> {
+        if self.config.fill.is_some() {
+            return self.fire_filled(is_end);
+        }
         let w = self.watermark.unwrap_or(Nanos::MIN);
         let kept = std::mem::take(&mut self.kept);
-        let is_due = |kept: &Kept| kept.revision == 0 && reached(self, kept, w);
+        let is_due = |kept: &Kept| kept.revision == 0 && (is_end || self.fires_at(kept.end) <= w);
         let (mut due, rest): (Vec<_>, Vec<_>) = kept.into_iter().partition(is_due);
         self.kept = rest;
         due.sort_by(|a, b| (a.end, a.start, &a.key).cmp(&(b.end, b.start, &b.key)));
@@ -530,7 +551,102 @@ impl Model {
 
     /// T5: W becomes infinite.
     pub fn end(&mut self) -> Vec<String> {
-        self.fire(|_, _, _| true)
+        self.fire(true)
+    }
+
+    fn grid(&self) -> (Nanos, Nanos, Nanos) {
+        match self.config.window {
+            WindowSpec::Aligned { size, slide, offset } => (size, slide, offset),
+            WindowSpec::Session { .. } => panic!("sessions are not filled"),
+        }
+    }
+
+    /// `--fill`: a window that has fired holds events of its key.
+    fn know(&mut self, kept: &Kept) {
+        if self.config.fill.is_none() {
+            return;
+        }
+        let (_, slide, offset) = self.grid();
+        let number = (kept.start - offset) / slide;
+        let known = self.known.entry(kept.key.clone()).or_insert((number, Vec::new()));
+        if number >= known.0 {
+            *known = (number, kept.events.clone());
+        }
+    }
+
+    /// `--fill`: one window after the other, as long as there is something to be said of any.
+    fn fire_filled(&mut self, is_end: bool) -> Vec<String> {
+        let w = self.watermark.unwrap_or(Nanos::MIN);
+        let (size, slide, offset) = self.grid();
+        let limit = self.config.fill.as_ref().expect("it is asked for").1;
+        let mut rows = Vec::new();
+        loop {
+            let open =
+                self.kept.iter().filter(|kept| kept.revision == 0).map(|kept| (kept.start - offset) / slide).min();
+            let number = match (self.next, open) {
+                (Some(next), Some(_)) if !self.known.is_empty() => next,
+                (Some(next), None) if !self.known.is_empty() && !is_end => next,
+                (_, Some(open)) => open,
+                (_, None) => break,
+            };
+            let (start, end) = (number * slide + offset, number * slide + offset + size);
+            if !is_end && self.fires_at(end) > w {
+                break;
+            }
+            self.known.retain(|_, (last, _)| number - *last <= limit);
+            let mut due: BTreeMap<Vec<Key>, Option<Kept>> = self.known.keys().map(|key| (key.clone(), None)).collect();
+            let taken = self.take_all(|kept| kept.revision == 0 && kept.start == start);
+            due.extend(taken.into_iter().map(|kept| (kept.key.clone(), Some(kept))));
+            for (key, kept) in due {
+                let mut kept = match kept {
+                    Some(mut kept) => {
+                        rows.push(self.pane(&mut kept, "on_time"));
+                        self.know(&kept);
+                        kept
+                    }
+                    None => {
+                        let mut kept = Kept { key, start, end, events: Vec::new(), revision: 0, replaces: Vec::new() };
+                        rows.push(self.filled(&mut kept));
+                        kept
+                    }
+                };
+                kept.revision = 1;
+                self.kept.push(kept);
+            }
+            self.next = Some(number + 1);
+        }
+        // What W has passed does not fire any more, with events or without.
+        if let Some(w) = self.watermark {
+            let late = if self.config.is_final { self.config.lateness } else { 0 };
+            let passed = (w - late - offset - size).div_euclid(slide);
+            self.next = Some(self.next.map_or(passed + 1, |next| next.max(passed + 1)));
+        }
+        rows
+    }
+
+    /// The row of a window without events.
+    fn filled(&mut self, kept: &mut Kept) -> String {
+        let (fill, _) = self.config.fill.clone().expect("it is asked for");
+        if fill == "previous" {
+            kept.events = self.known[&kept.key].1.clone();
+        }
+        let row = self.pane(kept, "on_time");
+        kept.events.clear();
+        self.count("filled");
+        let row = row.trim_end_matches('}').to_string() + r#","filled":true}"#;
+        match fill.as_str() {
+            "zero" => {
+                let mut row = row;
+                for aggregate in
+                    self.config.aggregates.iter().filter(|one| !matches!(one.function.as_str(), "first" | "last"))
+                {
+                    let name = json_string(&aggregate.name);
+                    row = row.replace(&format!(",{name}:null"), &format!(",{name}:0"));
+                }
+                row
+            }
+            _ => row,
+        }
     }
 
     fn pane(&mut self, kept: &mut Kept, timing: &'static str) -> String {

@@ -38,7 +38,7 @@ fn t2_t7_session_histories_agree_with_the_model() {
 }
 
 /// Counters that only flags bring about which are tested in running.rs.
-const OF_OTHER_FLAGS: [&str; 3] = ["duplicates", "key_drops", "folded"];
+const OF_OTHER_FLAGS: [&str; 4] = ["duplicates", "key_drops", "folded", "filled"];
 
 /// The histories are worth something only if the rare things happen in them, and not rarely.
 #[test]

@@ -226,7 +226,12 @@ fn histories_with_other_rows_survive() {
         histories(kind, 120, |seed| {
             let flags = History::new(kind, seed).flags;
             let (size, unit) = size_and_unit(&flags);
-            match seed % 8 {
+            let is_session = kind == Kind::Session;
+            match seed % 12 {
+                8 if !is_session => " --fill previous --fill-limit 4".to_owned(),
+                9 if !is_session => " --fill zero --updates retracting".to_owned(),
+                10 if !is_session => " --fill previous --updates retracting --fill-limit 2".to_owned(),
+                11 if !is_session => " --fill null --emit final --fill-limit 1".to_owned(),
                 0 => " --emit final".to_owned(),
                 1 => " --early every:2".to_owned(),
                 2 => format!(" --early every:{}{unit}", size.div_ceil(2)),
@@ -341,6 +346,8 @@ fn every_aggregate_survives_in_every_window() {
         "-w 6h/1h --dedup id --dedup-within 1h",
         "-w 2h -w session:20m --key-limit 2 --on-key-limit other",
         "-w 2h --max-jump 3h",
+        "-w 2h --fill previous --updates retracting",
+        "-w 1h -w 4h/1h --fill zero --fill-limit 3",
     ];
     for (number, window) in (0..).zip(windows) {
         for seed in seeds(6) {

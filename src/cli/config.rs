@@ -1,9 +1,10 @@
 //! Flags to configuration: every check that needs more than one flag.
 
-use super::{BeyondFlag, EmitFlag, Flags, LateRuleFlag, OutputTimeFlag, Terminals, UpdatesFlag};
+use super::{BeyondFlag, EmitFlag, FillFlag, Flags, LateRuleFlag, OutputTimeFlag, Terminals, UpdatesFlag};
 use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
 use crate::engine::bound::{Beyond, KeyLimit};
 use crate::engine::dedup::DedupConfig;
+use crate::engine::fill::{Fill, Filling};
 use crate::engine::guard::GuardConfig;
 use crate::engine::running::{Running, Updates};
 use crate::engine::sources::SourceRule;
@@ -172,7 +173,7 @@ impl Config {
         refuse_more_than_final(&flags)?;
         let key_limit = key_limit(&flags)?;
         let windows = windows(&flags)?;
-        let running = running(&flags)?;
+        let running = running(&flags, &windows)?;
         let sources = sources(&flags)?;
         let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
         let aggs = if flags.agg.is_empty() { vec!["count".to_owned()] } else { flags.agg };
@@ -197,6 +198,7 @@ impl Config {
             time_style: time_style(flags.output_time, &flags.timezone),
             has_replaces: windows.iter().any(|window| matches!(window, WindowSpec::Sessions(_))),
             has_other: key_limit.is_some_and(|limit| limit.beyond == Beyond::Other),
+            has_filled: flags.fill.is_some(),
             has_bounds: windows.iter().any(has_bounds),
             has_unbounded: !windows.iter().all(has_bounds),
             text_care: TextCare { for_spreadsheets: flags.csv_safe, for_terminal: to_terminal },
@@ -439,7 +441,7 @@ fn refuse_more_than_final(flags: &Flags) -> Result<(), String> {
     }
 }
 
-fn running(flags: &Flags) -> Result<Running, String> {
+fn running(flags: &Flags, windows: &[WindowSpec]) -> Result<Running, String> {
     let early = flags.early.as_ref().map(|early| Every::parse(early, &flags.timezone)).transpose();
     Ok(Running {
         early: early.map_err(|message| format!("--early: {message}"))?,
@@ -448,7 +450,26 @@ fn running(flags: &Flags) -> Result<Running, String> {
             UpdatesFlag::Discarding => Updates::Discarding,
             UpdatesFlag::Retracting => Updates::Retracting,
         },
+        fill: fill(flags, windows)?,
     })
+}
+
+fn fill(flags: &Flags, windows: &[WindowSpec]) -> Result<Option<Fill>, String> {
+    let Some(fill) = flags.fill else { return Ok(None) };
+    if !windows.iter().all(|window| matches!(window, WindowSpec::Sliced(_))) {
+        return Err("--fill is for windows that are there without events; sessions, count and global are not".into());
+    }
+    let with = match fill {
+        FillFlag::Null => Filling::Null,
+        FillFlag::Zero => Filling::Zero,
+        FillFlag::Previous if matches!(flags.updates, UpdatesFlag::Discarding) => {
+            return Err(
+                "--fill previous says again what --updates discarding says once; take --fill null or zero".into()
+            );
+        }
+        FillFlag::Previous => Filling::Previous,
+    };
+    Ok(Some(Fill { with, limit: flags.fill_limit }))
 }
 
 pub(super) fn has_bounds(window: &WindowSpec) -> bool {

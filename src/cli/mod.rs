@@ -129,6 +129,17 @@ struct Flags {
     #[arg(long, value_enum, default_value_t = UpdatesFlag::Accumulating, help_heading = "Windows")]
     updates: UpdatesFlag,
 
+    /// Print a row for windows in which a key that had events before has none
+    ///
+    /// Such rows are marked "filled". At the end of input none follows the last window with events. For windows with
+    /// bounds that do not depend on events.
+    #[arg(long, value_enum, value_name = "WITH", help_heading = "Windows")]
+    fill: Option<FillFlag>,
+
+    /// How many windows in a row are filled for a key; then it is forgotten until it has events again
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u64).range(1..), requires = "fill", help_heading = "Windows")]
+    fill_limit: u64,
+
     /// Shift window starts; may be negative
     ///
     /// Must be smaller than the window's slide (its size, if it tumbles).
@@ -398,6 +409,16 @@ enum UpdatesFlag {
     Discarding,
     /// the whole aggregate, after a retract pane with what the row before said
     Retracting,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FillFlag {
+    /// what the aggregates say of no events: a count of 0, else null
+    Null,
+    /// 0 where the result is a number, else null
+    Zero,
+    /// what the key's last window with events said
+    Previous,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -1,6 +1,7 @@
 //! The state of one key and window where rows are printed before its end, or not as a whole (`--early`,
 //! `--updates`): what it holds, and what of it has been said.
 
+use super::fill::Filling;
 use super::keys::KeyId;
 use super::pane::{Events, Pane, Timing};
 use super::running::Updates;
@@ -20,6 +21,8 @@ pub struct Cell {
     pub since: u64,
     /// Panes so far.
     pub revision: u32,
+    /// What the last pane said if there were no events (`--fill`).
+    filled: Option<Filling>,
 }
 
 #[derive(Debug)]
@@ -53,7 +56,7 @@ impl Cell {
             Updates::Discarding => Some(Box::new(Said::News(fresh(plan)))),
             Updates::Retracting => Some(Box::new(Said::Rows { printed: None, left: Vec::new() })),
         };
-        Cell { row: fresh(plan), said, since: 0, revision: 0 }
+        Cell { row: fresh(plan), said, since: 0, revision: 0, filled: None }
     }
 
     /// Bytes that a cell takes at the most, but for what its accumulators hold elsewhere.
@@ -65,7 +68,7 @@ impl Cell {
 
     /// Appends what it holds.
     pub fn save(&self, out: &mut Vec<u8>) {
-        let Cell { row, said, since, revision } = self;
+        let Cell { row, said, since, revision, filled } = self;
         put(out, *since);
         put(out, u64::from(*revision));
         save_row(row, out);
@@ -73,7 +76,8 @@ impl Cell {
             None => {}
             Some(Said::News(news)) => save_row(news, out),
             Some(Said::Rows { printed, left }) => {
-                out.push(u8::from(printed.is_some()));
+                // Of rows that nobody takes back it does not matter what they said.
+                out.push(if printed.is_some() { 1 + filled.map_or(0, Filling::code) } else { 0 });
                 printed.iter().for_each(|row| save_row(row, out));
                 put(out, left.len() as u64);
                 for Left { window, revision, row } in left {
@@ -97,11 +101,18 @@ impl Cell {
         };
         let (since, revision) = (bytes.count()?, bytes.revision()?);
         let cell = row(bytes)?;
+        let mut filled = None;
         let said = match updates {
             Updates::Accumulating => None,
             Updates::Discarding => Some(Said::News(row(bytes)?)),
             Updates::Retracting => {
-                let printed = if bytes.flag()? { Some(row(bytes)?) } else { None };
+                let printed = match bytes.byte()? {
+                    0 => None,
+                    code => {
+                        filled = Filling::of_code(code - 1)?;
+                        Some(row(bytes)?)
+                    }
+                };
                 let mut left = Vec::new();
                 for _ in 0..bytes.length()? {
                     let window = Window::restore(bytes)?;
@@ -110,7 +121,12 @@ impl Cell {
                 Some(Said::Rows { printed, left })
             }
         };
-        Ok(Cell { row: cell, said: said.map(Box::new), since, revision })
+        Ok(Cell { row: cell, said: said.map(Box::new), since, revision, filled })
+    }
+
+    /// What it holds.
+    pub fn row(&self) -> &[Accumulator] {
+        &self.row
     }
 
     /// One event more.
@@ -168,6 +184,7 @@ impl Cell {
             revision: 0,
             row: &self.row,
             replaces,
+            filled: None,
         };
         match self.said.as_deref_mut() {
             None => {}
@@ -181,7 +198,8 @@ impl Cell {
                 if let Some(row) = printed {
                     cx.counters.count_pane(Timing::Retract);
                     let timing = Timing::Retract;
-                    cx.emit.pane(&Pane { revision: self.revision, timing, row, replaces: &[], ..pane });
+                    let filled = self.filled.take();
+                    cx.emit.pane(&Pane { revision: self.revision, timing, row, replaces: &[], filled, ..pane });
                     self.revision += 1;
                 }
                 *printed = Some(self.row.clone());
@@ -195,5 +213,34 @@ impl Cell {
         if let Some(Said::News(news)) = self.said.as_deref_mut() {
             *news = fresh(cx.plan);
         }
+    }
+
+    /// Prints a pane of a window that ended without events, with what `row` says, or else nothing.
+    pub fn print_filled(
+        &mut self,
+        window: Window,
+        id: KeyId,
+        (filling, row): (Filling, Option<&[Accumulator]>),
+        cx: &mut Context<'_>,
+    ) {
+        let row = row.unwrap_or(&self.row);
+        cx.counters.count_pane(Timing::OnTime);
+        cx.counters.filled += 1;
+        cx.emit.pane(&Pane {
+            spec: cx.spec,
+            window,
+            events: None,
+            key: cx.keys.bytes(id),
+            timing: Timing::OnTime,
+            revision: self.revision,
+            row,
+            replaces: &[],
+            filled: Some(filling),
+        });
+        if let Some(Said::Rows { printed, .. }) = self.said.as_deref_mut() {
+            *printed = Some(row.to_vec());
+        }
+        self.filled = Some(filling);
+        self.revision += 1;
     }
 }

@@ -1,5 +1,6 @@
 //! Panes that are held back until those of other windows that come before them are known.
 
+use super::fill::Filling;
 use super::pane::{Emit, Events, LateDrop, Pane, RecordRef, Timing};
 use crate::aggregate::Accumulator;
 use crate::event::BadRecord;
@@ -21,12 +22,13 @@ struct HeldPane {
     revision: u32,
     row: Vec<Accumulator>,
     replaces: Vec<Window>,
+    filled: Option<Filling>,
 }
 
 impl HeldPane {
     fn lend(&self) -> Pane<'_> {
-        let HeldPane { spec, window, events, ref key, timing, revision, ref row, ref replaces } = *self;
-        Pane { spec, window, events, key, timing, revision, row, replaces }
+        let HeldPane { spec, window, events, ref key, timing, revision, ref row, ref replaces, filled } = *self;
+        Pane { spec, window, events, key, timing, revision, row, replaces, filled }
     }
 }
 
@@ -61,7 +63,7 @@ impl Held {
 
 impl Emit for Held {
     fn pane(&mut self, pane: &Pane<'_>) {
-        let Pane { spec, window, events, key, timing, revision, row, replaces } = *pane;
+        let Pane { spec, window, events, key, timing, revision, row, replaces, filled } = *pane;
         self.panes.push(HeldPane {
             spec,
             window,
@@ -71,6 +73,7 @@ impl Emit for Held {
             revision,
             row: row.to_vec(),
             replaces: replaces.to_vec(),
+            filled,
         });
     }
 

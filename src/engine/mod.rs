@@ -6,6 +6,7 @@ pub mod bound;
 mod cell;
 mod config;
 pub mod dedup;
+pub mod fill;
 mod general;
 pub mod guard;
 mod held;

@@ -1,5 +1,6 @@
 //! What leaves the engine: panes, late drops, bad records.
 
+use super::fill::Filling;
 use crate::aggregate::Accumulator;
 use crate::event::{BadRecord, EventBatch, RecordSpan};
 use crate::time::Timestamp;
@@ -49,6 +50,8 @@ pub struct Pane<'a> {
     pub row: &'a [Accumulator],
     /// Bounds of printed sessions that this one has absorbed or extended, in order (T7).
     pub replaces: &'a [Window],
+    /// Of a silent window: what its row says instead (`--fill`).
+    pub filled: Option<Filling>,
 }
 
 /// What a row of a window without bounds tells.

@@ -3,6 +3,7 @@
 //! additions as windows overlap. Windows that print once and as a whole share slices instead ([`super::slices`]).
 
 use super::cell::Cell;
+use super::fill::{Fill, Filler};
 use super::keys::KeyId;
 use super::pane::Timing;
 use super::snapshot::{Rows, WindowChanges};
@@ -32,12 +33,14 @@ pub struct Running {
     pub early: Option<Every>,
     /// What (`--updates`).
     pub updates: Updates,
+    /// Which rows there are of silent windows (`--fill`).
+    pub fill: Option<Fill>,
 }
 
 impl Running {
     /// Whether panes are other than on time, late and whole.
     pub fn is_on(&self) -> bool {
-        self.early.is_some() || self.updates != Updates::Accumulating
+        self.early.is_some() || self.updates != Updates::Accumulating || self.fill.is_some()
     }
 
     /// Whether so many events since the last pane are enough for the next.
@@ -78,6 +81,7 @@ pub struct RunningStore {
     pub(super) next_moment: Timestamp,
     next_advance: Timestamp,
     pub(super) changes: WindowChanges,
+    pub(super) filler: Option<Filler>,
 }
 
 impl RunningStore {
@@ -85,11 +89,11 @@ impl RunningStore {
     pub fn new(assigner: Sliced, running: Running) -> RunningStore {
         let first = assigner.first_ending_after(Timestamp::MIN);
         let next_moment = running.first_moment();
-        let windows = BTreeMap::new();
         RunningStore {
             assigner,
+            filler: running.fill.map(Filler::new),
             running,
-            windows,
+            windows: BTreeMap::new(),
             unfired: first,
             kept: first,
             next_moment,
@@ -111,6 +115,11 @@ impl RunningStore {
             self.changes.touch(window);
         }
         cell.add(event, cx.plan);
+        if window < self.unfired
+            && let Some(filler) = &mut self.filler
+        {
+            filler.note(window, id, cell.row(), cx.keys);
+        }
         let timing = match window < self.unfired {
             true => Timing::Late,
             false if self.running.is_enough(cell.since) => Timing::Early,
@@ -134,6 +143,60 @@ impl RunningStore {
             }
             cell.print((bounds, None), id, timing, &[], cx);
         }
+    }
+
+    /// Prints a window on time for the keys with events in it and for those that are known and silent, in order of key.
+    fn fire_filled(&mut self, window: WindowId, cx: &mut Context<'_>) {
+        let Some(filler) = &mut self.filler else { return };
+        let bounds = self.assigner.window(window);
+        let cells = self.windows.entry(window).or_insert_with(|| self.changes.rows());
+        let silent = filler.keys_of(window, cx.keys).into_iter().filter(|id| cells.find(*id).is_none());
+        let mut rows: Vec<(KeyId, Option<usize>)> = silent.map(|id| (id, None)).collect();
+        rows.extend(cells.iter().zip(0..).map(|((id, _), row)| (id, Some(row))));
+        rows.sort_unstable_by(|(a, _), (b, _)| cx.keys.bytes(*a).cmp(cx.keys.bytes(*b)));
+        let (updates, keeps_fired) = (self.running.updates, cx.trigger.keeps_fired());
+        let mut has_changed = false;
+        for (id, row) in rows {
+            if let Some(row) = row {
+                let (cell, is_first) = cells.change(row);
+                has_changed |= is_first;
+                cell.print((bounds, None), id, Timing::OnTime, &[], cx);
+                filler.note(window, id, cell.row(), cx.keys);
+                continue;
+            }
+            let mut cell = Cell::new(cx.plan, updates);
+            cell.print_filled(bounds, id, (filler.with(), filler.repeated(id)), cx);
+            // What comes late goes on counting its panes.
+            if keeps_fired {
+                cx.keys.hold(id);
+                cx.keys.size.grow(Cell::bytes(cx.plan, updates));
+                let row = cells.row_of(id, || cell);
+                has_changed |= cells.change(row).1;
+            }
+        }
+        if has_changed {
+            self.changes.touch(window);
+        }
+        if self.windows.get(&window).is_some_and(|cells| cells.len() == 0) {
+            self.windows.remove(&window);
+        }
+    }
+
+    /// The next window that fires once the watermark is there, now that it is `watermark`: with keys that are known, also
+    /// one without events. At the end of input none does after the last one with events.
+    fn next_to_fire(&self, watermark: Timestamp) -> Option<WindowId> {
+        let with_events = self.next_with_events();
+        let is_filled = self.filler.as_ref().is_some_and(Filler::has_keys);
+        if !is_filled || with_events.is_none() && watermark == Timestamp::MAX {
+            return with_events;
+        }
+        // Of local windows some have no length (T6).
+        let mut next = self.unfired;
+        let is_empty = |window: Window| window.start >= window.end && window.end < Timestamp::MAX;
+        while is_empty(self.assigner.window(next)) {
+            next.0 += 1;
+        }
+        Some(next)
     }
 
     fn next_with_events(&self) -> Option<WindowId> {
@@ -172,13 +235,16 @@ impl WindowStore for RunningStore {
     fn prepare(&mut self, _cx: &mut Context<'_>) {}
 
     fn next_due(&self, cx: &Context<'_>) -> Option<Window> {
-        let window = self.assigner.window(self.next_with_events()?);
+        let window = self.assigner.window(self.next_to_fire(cx.watermark)?);
         (window.end <= cx.trigger.horizons(cx.watermark).fired).then_some(window)
     }
 
     fn fire_next(&mut self, cx: &mut Context<'_>) {
-        if let Some(window) = self.next_with_events() {
-            self.print(window, Timing::OnTime, cx);
+        if let Some(window) = self.next_to_fire(cx.watermark) {
+            match &self.filler {
+                Some(_) => self.fire_filled(window, cx),
+                None => self.print(window, Timing::OnTime, cx),
+            }
             self.unfired = WindowId(window.0 + 1);
         }
     }

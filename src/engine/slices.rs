@@ -273,6 +273,7 @@ impl SliceStore {
             revision,
             row: &self.scratch.cells,
             replaces: &[],
+            filled: None,
         });
     }
 
@@ -320,6 +321,7 @@ impl SliceStore {
                     revision: 0,
                     row: row_of(*row),
                     replaces: &[],
+                    filled: None,
                 });
             }
         }

@@ -65,6 +65,11 @@ impl Trigger {
         }
     }
 
+    /// Whether windows are kept after they have fired.
+    pub fn keeps_fired(&self) -> bool {
+        self.lateness > Span::ZERO && self.emission == Emission::All
+    }
+
     /// The watermark at which a window that ends at `end` fires; the end of time if only then.
     #[inline]
     pub fn fires_at(&self, end: Timestamp) -> Timestamp {

@@ -38,6 +38,9 @@ pub fn header(shape: &RowShape) -> Vec<&str> {
     if shape.has_other {
         names.push("other");
     }
+    if shape.has_filled {
+        names.push("filled");
+    }
     names
 }
 
@@ -67,7 +70,7 @@ pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
         }
     }
     for column in &shape.plan.columns {
-        value(&shape.plan.value(column, pane.row), cells);
+        value(&shape.value(column, pane), cells);
     }
     cells.plain(false, |out| out.extend_from_slice(pane.timing.as_str().as_bytes()));
     cells.plain(true, |out| integer(out, pane.revision.into()));
@@ -91,8 +94,9 @@ pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
         }
         times(shape, pane.events.map(|_| bounds), cells);
     }
-    if shape.has_other {
-        match is_other(pane.key) {
+    let marks = [(shape.has_other, is_other(pane.key)), (shape.has_filled, pane.filled.is_some())];
+    for (_, is_marked) in marks.into_iter().filter(|(has_column, _)| *has_column) {
+        match is_marked {
             true => cells.plain(false, |out| out.extend_from_slice(b"true")),
             false => cells.null(),
         }

@@ -17,7 +17,9 @@ pub mod summary;
 mod table;
 pub mod text;
 
-use crate::aggregate::plan::AggregatePlan;
+use crate::aggregate::Value;
+use crate::aggregate::plan::{AggregatePlan, Column};
+use crate::engine::fill::Filling;
 use crate::engine::pane::Pane;
 use crate::time::format::TimeStyle;
 use paint::Paint;
@@ -52,12 +54,25 @@ pub struct RowShape {
     pub has_replaces: bool,
     /// Whether a row may stand for keys beyond a limit.
     pub has_other: bool,
+    /// Whether a row may stand for a silent window.
+    pub has_filled: bool,
     /// Whether any window has bounds.
     pub has_bounds: bool,
     /// Whether any has none (count, global).
     pub has_unbounded: bool,
     /// What is done to texts in CSV and TSV.
     pub text_care: TextCare,
+}
+
+impl RowShape {
+    /// The value of a column in a pane.
+    #[inline]
+    fn value<'a>(&self, column: &Column, pane: &Pane<'a>) -> Value<'a> {
+        match self.plan.value(column, pane.row) {
+            Value::Null if pane.filled == Some(Filling::Zero) && self.plan.is_number(column) => Value::Count(0),
+            value => value,
+        }
+    }
 }
 
 /// Care for those who open CSV or TSV with something that obeys it. By default texts come out as they are.
@@ -70,7 +85,7 @@ pub struct TextCare {
 }
 
 /// Names of columns that every row has, or may have; no key or aggregate can be called so.
-pub const RESERVED: [&str; 11] = [
+pub const RESERVED: [&str; 12] = [
     "window",
     "window_start",
     "window_end",
@@ -82,6 +97,7 @@ pub const RESERVED: [&str; 11] = [
     "first_time",
     "last_time",
     "other",
+    "filled",
 ];
 
 /// Writes panes in some format.

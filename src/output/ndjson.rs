@@ -64,10 +64,9 @@ impl Encoder for Ndjson {
             out.extend_from_slice(name);
             json_key_part(out, &part);
         }
-        let plan = &self.shape.plan;
-        for (name, column) in self.column_names.iter().zip(&plan.columns) {
+        for (name, column) in self.column_names.iter().zip(&self.shape.plan.columns) {
             out.extend_from_slice(name);
-            json_value(out, &plan.value(column, pane.row));
+            json_value(out, &self.shape.value(column, pane));
         }
         out.extend_from_slice(b",\"pane\":\"");
         out.extend_from_slice(pane.timing.as_str().as_bytes());
@@ -86,6 +85,9 @@ impl Encoder for Ndjson {
         }
         if is_other(pane.key) {
             out.extend_from_slice(b",\"other\":true");
+        }
+        if pane.filled.is_some() {
+            out.extend_from_slice(b",\"filled\":true");
         }
         out.extend_from_slice(b"}\n");
     }

@@ -104,7 +104,7 @@ impl Encoder for Prometheus {
         }
         let mut numbers = Vec::new();
         for (column, refused) in self.shape.plan.columns.iter().zip(&mut self.refused) {
-            if !write_number(&self.shape.plan.value(column, pane.row), &mut numbers) && *refused == Refused::No {
+            if !write_number(&self.shape.value(column, pane), &mut numbers) && *refused == Refused::No {
                 *refused = Refused::Unsaid;
             }
             numbers.push(b'\n');

@@ -52,6 +52,7 @@ enum Column {
     FirstTime,
     LastTime,
     Other,
+    Filled,
 }
 
 impl RowShape {
@@ -92,10 +93,10 @@ impl RowShape {
         if skip(is(self.has_replaces)).is_some() {
             return Column::Replaces;
         }
-        match skip(4 * is(self.has_unbounded)) {
-            Some(place) => [Column::Seq, Column::Partial, Column::FirstTime, Column::LastTime][place],
-            None => Column::Other,
+        if let Some(place) = skip(4 * is(self.has_unbounded)) {
+            return [Column::Seq, Column::Partial, Column::FirstTime, Column::LastTime][place];
         }
+        if skip(is(self.has_other)).is_some() { Column::Other } else { Column::Filled }
     }
 
     fn kind(&self, slot: usize) -> Type {
@@ -109,7 +110,7 @@ impl RowShape {
             Column::Key(_) | Column::Aggregate(_) => Type::Any,
             Column::Revision | Column::Seq => Type::Number,
             Column::Replaces => Type::List,
-            Column::Partial | Column::Other => Type::Bool,
+            Column::Partial | Column::Other | Column::Filled => Type::Bool,
         }
     }
 }
@@ -153,7 +154,7 @@ impl Lookup for Row<'_> {
             Column::LastTime if !has_bounds => self.time(pane.window.end),
             Column::Start | Column::End | Column::FirstTime | Column::LastTime => Value::Null,
             Column::Key(place) => key_value(parts(pane.key).nth(place)),
-            Column::Aggregate(place) => result_value(shape.plan.value(&shape.plan.columns[place], pane.row)),
+            Column::Aggregate(place) => result_value(shape.value(&shape.plan.columns[place], pane)),
             Column::Pane => Value::text(pane.timing.as_str()),
             Column::Revision => Value::count(pane.revision.into()),
             Column::Replaces => self.replaces(),
@@ -162,13 +163,9 @@ impl Lookup for Row<'_> {
                 Some(events) if events.is_partial => Value::Bool(true),
                 _ => Value::Null,
             },
-            Column::Other => {
-                if is_other(pane.key) {
-                    Value::Bool(true)
-                } else {
-                    Value::Null
-                }
-            }
+            Column::Other if is_other(pane.key) => Value::Bool(true),
+            Column::Filled if pane.filled.is_some() => Value::Bool(true),
+            Column::Other | Column::Filled => Value::Null,
         })
     }
 }

@@ -22,7 +22,7 @@ pub fn of_input(counters: &Counters) -> [(&'static str, u64); 9] {
 }
 
 /// What is counted for each of several windows, too.
-pub fn per_window(counters: &Counters) -> [(&'static str, u64); 11] {
+pub fn per_window(counters: &Counters) -> [(&'static str, u64); 12] {
     [
         ("added", counters.added),
         ("late_drops", counters.late_drops),
@@ -35,6 +35,7 @@ pub fn per_window(counters: &Counters) -> [(&'static str, u64); 11] {
         ("late", counters.late),
         ("early", counters.early),
         ("retract", counters.retract),
+        ("filled", counters.filled),
     ]
 }
 

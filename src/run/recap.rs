@@ -41,6 +41,7 @@ pub fn paragraph(counters: &Counters, took: Duration) -> String {
             count(counters.panes, "row", "rows"),
             &[
                 (counters.on_time, "on time", "on time"),
+                (counters.filled, "of a silent window", "of silent windows"),
                 (counters.late, "late", "late"),
                 (counters.open_windows, "window left open", "windows left open"),
             ],

@@ -5,6 +5,7 @@ use super::{Damaged, Group, Kept, Rows, Sink};
 use crate::codec::{Reader, put, put_bytes, put_signed};
 use crate::engine::Context;
 use crate::engine::cell::Cell;
+use crate::engine::fill::Filler;
 use crate::engine::running::RunningStore;
 use crate::engine::unbounded::{BUCKET_BYTES, Bucket, UnboundedStore};
 use crate::time::Timestamp;
@@ -47,12 +48,14 @@ impl WindowChanges {
 impl Kept for RunningStore {
     fn track(&mut self) {
         self.changes.is_tracked = true;
+        self.filler.iter_mut().for_each(Filler::track);
     }
 
     fn save(&mut self, sink: &mut Sink<'_>, cx: &Context<'_>) {
         for group in self.changes.gone.drain(..) {
             sink.remove_group(group);
         }
+        self.filler.iter_mut().for_each(|filler| filler.save(sink, cx.keys));
         for window in self.changes.touched.drain(..) {
             // It may be gone.
             let Some(cells) = self.windows.get_mut(&window) else { continue };
@@ -80,7 +83,8 @@ impl Kept for RunningStore {
 
     fn piece(&mut self, group: Group, row: u64, mut bytes: Reader<'_>, cx: &mut Context<'_>) -> Result<(), Damaged> {
         if group.is_fixed {
-            return Err(Damaged("a piece is of no known kind"));
+            let filler = self.filler.as_mut().ok_or(Damaged("a piece is of no known kind"))?;
+            return filler.restore(row, bytes, cx.plan, cx.keys);
         }
         let (window, cells) = self.changes.restored.entry(group.number).or_default();
         if row == 0 {
@@ -94,6 +98,7 @@ impl Kept for RunningStore {
     }
 
     fn assemble(&mut self, _cx: &mut Context<'_>) -> Result<(), Damaged> {
+        self.filler.iter_mut().for_each(Filler::assemble);
         for (group, (window, mut cells)) in std::mem::take(&mut self.changes.restored) {
             let window = window.ok_or(Damaged("a window has no first row"))?;
             let Window { start, end } = self.assigner.window(window);

@@ -39,6 +39,11 @@ impl<T> Rows<T> {
         row as usize
     }
 
+    /// The row of a key.
+    pub fn find(&self, id: KeyId) -> Option<usize> {
+        self.places.get(&id).map(|row| *row as usize)
+    }
+
     /// What is in a row, to be changed; and whether nothing else has since the last save.
     #[inline]
     pub fn change(&mut self, row: usize) -> (&mut T, bool) {
