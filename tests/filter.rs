@@ -208,7 +208,7 @@ fn computed_fields_are_keys_values_times_and_conditions() {
                 "</a/x>,</a/x>|\"</b\"\"y>\",\"</b\"\"y>\"|</a/z>,</a/z>",
             ),
             (&["--let", "late=ts + 100", "-t", "late", "-a", "count"], "2|1"),
-            (&["--let", "parts=[ms, 1]", "-a", "collect:parts:1", "--where", "ms == 120"], "\"[[120,1]]\""),
+            (&["--let", "parts=[ms * 1, 1]", "-a", "collect:parts:1", "--where", "ms == 120"], "\"[[120,1]]\""),
         ] {
             let mut streamw = Streamw::new().args(format).args("-w 10s -o csv");
             if !flags.contains(&"-t") {

@@ -2,6 +2,7 @@
 
 use crate::expr::Program;
 use crate::time::parse::TimeRules;
+use std::borrow::Cow;
 
 /// A field as named on the command line: a top-level name, a dotted path, or a JSON Pointer (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,15 @@ impl Field {
             },
             None => Field { name: name.into(), path: name.split('.').map(str::to_owned).collect(), is_name: true },
         })
+    }
+
+    /// What is looked for, for people: the name as given, or the field that stands in for it (see
+    /// [`Projection::stand_in`]).
+    pub fn sought(&self) -> Cow<'_, str> {
+        match self.is_name || self.name.starts_with('/') {
+            true => Cow::Borrowed(&self.name),
+            false => Cow::Owned(self.path.join(".")),
+        }
     }
 
     /// Whether a flat record's column of this name is meant. A pointer means the column it spells

@@ -96,7 +96,7 @@ fn columns(Reading { projection, names, source, .. }: &Reading<'_>) -> Result<Ve
         }
         match found[..] {
             [column] => Ok(column),
-            [] => Err(Error::no_column(source, &field.name, names)),
+            [] => Err(Error::no_column(source, &field.sought(), names)),
             // Taking either would be a guess.
             _ => Err(Error::TwoColumns { source_name: (*source).into(), column: field.name.clone() }),
         }
