@@ -393,3 +393,26 @@ fn what_no_checkpoint_can_hold_is_refused() {
     assert_eq!(command.status().expect("it runs").code(), Some(1));
     assert!(place.text("out").contains("stdout and stderr go to the same file"), "{}", place.text("out"));
 }
+
+#[test]
+fn what_no_checkpoint_has_is_a_mistake_beside_a_state() {
+    for flags in [
+        "-F",
+        "--merge",
+        "--replay 1x",
+        "-o prometheus",
+        "--expect e.csv",
+        "--expect-keys k.csv",
+        "--expect-windows 2026-01-01/2026-01-02",
+        "--fail-if count<1 --for 2",
+        "--having count>1 -l 5s",
+        "--having count>1 --early every:5s",
+    ] {
+        let place = Place::new("beside", 1);
+        let output = place.run(&format!("{ARGS} {flags}"), "out");
+        let said = said(&output);
+        let named = flags.split_whitespace().find(|flag| said.contains(*flag) && flag.starts_with('-'));
+        assert!(output.status.code() == Some(2) && named.is_some(), "{flags}: {said}");
+        assert!(said.contains("does not go with --state") && !place.path.join("st").exists(), "{flags}: {said}");
+    }
+}

@@ -243,6 +243,9 @@ impl Config {
             flushes_when_idle: flags.idle_flush,
             takes_parts: flags.merge || flags.replay.is_some(),
         };
+        if state.is_some() {
+            flags.checks.refuse_with_state(&engine)?;
+        }
         let gate = flags.checks.gate(&shape, &engine, &flags.timezone)?;
         let mut projection = Projection {
             time,
