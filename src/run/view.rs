@@ -81,7 +81,7 @@ impl View {
         self.after(moment.saturating_duration_since(self.now()))
     }
 
-    /// What the engine is to take for now.
+    /// The moment at which the engine takes what comes next.
     pub fn moment(&self) -> Now {
         Now { wall: self.clock.wall(), elapsed: span(self.elapsed()) }
     }

@@ -211,7 +211,7 @@ impl Tail {
         }
     }
 
-    /// There is nothing more in the file at hand for now. Says when to look again, unless it is finished.
+    /// The end of the file at hand has been reached. Says when to look whether it has grown, unless it is finished.
     fn at_end(&mut self, now: Instant) -> Option<Duration> {
         let reading = self.reading.as_ref()?;
         if reading.is_finished {

@@ -18,7 +18,7 @@ pub enum More {
     Hole(u64),
     /// What was read is not there any more: the file is shorter, or says something else (R2, R3).
     Changed,
-    /// Nothing more for now.
+    /// The end of the file, which may grow.
     End,
 }
 
