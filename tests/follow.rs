@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::util::parse_json;
@@ -450,11 +451,13 @@ fn r6_five_rotations_while_the_program_is_stopped() {
     let run = place.begin(&format!("-F log {}", FLAGS.replace("10s", "100s")));
     run.reach("log", 9);
     run.signal(Signal::SIGSTOP);
+    let stopped = waitpid(Pid::from_raw(run.child.id() as i32), Some(WaitPidFlag::WUNTRACED));
+    assert!(matches!(stopped, Ok(WaitStatus::Stopped(..))), "{stopped:?}");
     place.times("log", 1..100);
     for rotation in 1..=5 {
-        place.rename("log", &format!("log.{}", 6 - rotation));
-        let file = File::options().append(true).open(place.path(&format!("log.{}", 6 - rotation))).expect("a file");
+        let file = File::options().append(true).open(place.path("log")).expect("a file");
         file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(2_000_000_000 + rotation)).expect("its owner");
+        place.rename("log", &format!("log.{}", 6 - rotation));
         place.times("log", rotation * 100..(rotation + 1) * 100);
     }
     run.signal(Signal::SIGCONT);

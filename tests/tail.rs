@@ -1,13 +1,14 @@
 //! Following one path through everything that happens to logs, on a real file system (RELIABILITY section 1). Time is told
 //! by the test; nothing sleeps.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use streamw::input::tail::disk::{Disk, FileSystem, OpenFile, Stat};
@@ -71,11 +72,15 @@ impl Place {
     fn gzip(&self, name: &str) {
         let path = self.path(name);
         let modified = fs::metadata(&path).and_then(|file| file.modified()).expect("a file");
-        let to = File::create(self.path(&format!("{name}.gz"))).expect("a file");
-        let mut encoder = flate2::write::GzEncoder::new(to, flate2::Compression::fast());
-        encoder.write_all(&fs::read(&path).expect("a file")).expect("room");
-        encoder.finish().and_then(|file| file.set_modified(modified)).expect("room");
+        let mut to = File::create(self.path(&format!("{name}.gz"))).expect("a file");
+        to.write_all(&self.packed(name)).and_then(|()| to.set_modified(modified)).expect("room");
         fs::remove_file(path).expect("a file");
+    }
+
+    fn packed(&self, name: &str) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&fs::read(self.path(name)).expect("a file")).expect("room");
+        encoder.finish().expect("room")
     }
 
     fn start(&mut self, history: &[&str], options: TailOptions) {
@@ -550,18 +555,39 @@ fn r18_a_deleted_file_is_closed_after_rotate_wait_and_what_was_unread_is_said() 
     assert!((64 << 10..100_000).contains(&bytes.len()), "{}: what had been read already is not lost", bytes.len());
 }
 
-/// The machine's files, among whose uses something happens once.
+/// Something that happens to files.
+type Deed = Box<dyn FnOnce() + Send>;
+
+/// The machine's files, among whose uses something happens: the first deed at one of them, each further one so many
+/// uses later.
 struct Meddled {
     uses: AtomicUsize,
     at: usize,
-    deed: Box<dyn Fn() + Send + Sync>,
+    pace: usize,
+    deeds: Mutex<VecDeque<Deed>>,
 }
 
 impl Meddled {
-    fn used(self: &Arc<Self>) {
-        if self.uses.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
-            (self.deed)();
+    fn new(at: usize, pace: usize, deeds: Vec<Deed>) -> Arc<Meddled> {
+        Arc::new(Meddled { uses: AtomicUsize::new(0), at, pace, deeds: Mutex::new(deeds.into()) })
+    }
+
+    fn used(&self) {
+        let use_number = self.uses.fetch_add(1, Ordering::SeqCst) + 1;
+        if use_number >= self.at && (use_number - self.at).is_multiple_of(self.pace) {
+            let deed = self.deeds.lock().expect("no deed fails").pop_front();
+            if let Some(deed) = deed {
+                deed();
+            }
         }
+    }
+
+    fn has_begun(&self) -> bool {
+        self.uses.load(Ordering::SeqCst) >= self.at
+    }
+
+    fn is_over(&self) -> bool {
+        self.deeds.lock().expect("no deed fails").is_empty()
     }
 }
 
@@ -604,7 +630,7 @@ impl OpenFile for MeddledFile {
 }
 
 /// What happens at some moment: a line is added, and the log rotated, once or more.
-fn rotations(here: &Path, count: usize, by_copy: bool) -> Box<dyn Fn() + Send + Sync> {
+fn rotations(here: &Path, count: usize, by_copy: bool) -> Deed {
     let here = here.to_owned();
     Box::new(move || {
         let log = here.join("log");
@@ -639,13 +665,13 @@ fn r5_r6_a_rotation_between_any_two_looks_at_files_loses_and_repeats_nothing() {
             place.append("log", "first\n");
             place.aged("log", 0);
             let deed = rotations(&place.here, count, by_copy);
-            let meddled = Arc::new(Meddled { uses: AtomicUsize::new(0), at, deed });
+            let meddled = Meddled::new(at, 1, vec![deed]);
             place.start_on(Arc::new(Through(meddled.clone())), &[], options());
-            let begun = meddled.uses.load(Ordering::SeqCst) >= at;
+            let begun = meddled.has_begun();
             let mut seen = place.look();
             place.append("log", "more\n");
             seen += &place.look_long();
-            if meddled.uses.load(Ordering::SeqCst) >= at {
+            if meddled.has_begun() {
                 // Maybe in the very last look.
                 seen += &place.look_long();
             }
@@ -656,7 +682,7 @@ fn r5_r6_a_rotation_between_any_two_looks_at_files_loses_and_repeats_nothing() {
             }
             let lines: Vec<&str> = seen.split_inclusive(['>', '\n']).filter(|piece| !piece.starts_with('<')).collect();
             let mut expected = vec!["first\n".to_owned()];
-            for round in (1..=count).filter(|_| meddled.uses.load(Ordering::SeqCst) >= at) {
+            for round in (1..=count).filter(|_| meddled.has_begun()) {
                 expected.extend([format!("last of {round}\n"), format!("first after {round}\n")]);
             }
             // Added before the deed, or after it.
@@ -664,9 +690,73 @@ fn r5_r6_a_rotation_between_any_two_looks_at_files_loses_and_repeats_nothing() {
             got.retain(|line| *line != "more\n");
             assert_eq!(got, expected, "{count} rotations, by copy: {by_copy}, at look {at}: {seen}");
             assert_eq!(lines.len(), got.len() + 1, "{seen}");
-            if meddled.uses.load(Ordering::SeqCst) < at {
+            if !meddled.has_begun() {
                 break;
             }
+        }
+    }
+}
+
+/// Each thing that logrotate does one after the other, with `compress`, so many times; a line is added before each rotation,
+/// and one after it.
+fn packing_rotations(here: &Path, count: usize) -> Vec<Deed> {
+    let mut deeds: Vec<Deed> = Vec::new();
+    let mut then = |deed: fn(&Place, usize), round: usize| {
+        let place = Place { here: here.to_owned(), now: Instant::now(), tail: None };
+        deeds.push(Box::new(move || deed(&place, round)));
+    };
+    for round in 1..=count {
+        then(|place, round| place.append("log", format!("last of {round}\n")), round);
+        for number in (1..round).rev() {
+            then(|place, number| place.rename(&format!("log.{number}.gz"), &format!("log.{}.gz", number + 1)), number);
+        }
+        then(|place, _| place.rename("log", "log.1"), round);
+        then(|place, _| place.append("log", ""), round);
+        then(|place, round| place.append("log", format!("first after {round}\n")), round);
+        then(|place, _| place.append("log.1.gz", ""), round);
+        then(|place, _| place.append("log.1.gz", &place.packed("log.1")[..12]), round);
+        then(|place, _| place.append("log.1.gz", &place.packed("log.1")[12..]), round);
+        then(
+            |place, _| {
+                let modified = fs::metadata(place.path("log.1")).and_then(|file| file.modified()).expect("a file");
+                let packed = File::options().append(true).open(place.path("log.1.gz")).expect("a file");
+                packed.set_modified(modified).expect("its owner");
+            },
+            round,
+        );
+        then(|place, _| fs::remove_file(place.path("log.1")).expect("a file"), round);
+    }
+    deeds
+}
+
+#[test]
+fn r14_a_rotation_with_packing_step_by_step_between_any_looks_at_files_loses_and_repeats_nothing() {
+    for pace in 1..=12 {
+        for at in 1.. {
+            let mut place = Place::new("packing");
+            place.append("log", "first\n");
+            let meddled = Meddled::new(at, pace, packing_rotations(&place.here, 3));
+            place.start_on(Arc::new(Through(meddled.clone())), &[], options());
+            let begun = meddled.has_begun();
+            let mut seen = place.look_long();
+            if begun {
+                // Before the tail had the first file, there was no telling which it is.
+                continue;
+            }
+            if !meddled.has_begun() {
+                break;
+            }
+            while !meddled.is_over() {
+                meddled.used();
+            }
+            place.append("log", "more\n");
+            seen += &place.look_long();
+            let mut expected = "first\n".to_owned();
+            for round in 1..=3 {
+                expected += &format!("last of {round}\nfirst after {round}\n");
+            }
+            let lines: String = seen.split_inclusive(['>', '\n']).filter(|piece| !piece.starts_with('<')).collect();
+            assert_eq!(lines, expected + "more\n", "at look {at}, every {pace} looks: {seen}");
         }
     }
 }

@@ -14,6 +14,17 @@ use std::sync::Arc;
 /// Bytes from a file's beginning that are shown to tell its format and header, where reading begins further on.
 const SHOWN: usize = 64 << 10;
 
+/// What a file beside the path is.
+enum Compared {
+    /// It has been read.
+    Read,
+    /// It has not been read.
+    Unread,
+    /// There is no telling yet: it cannot be opened or unpacked. While a file is being packed, it is there itself; once it
+    /// is not, its packed form is whole.
+    InTheMaking,
+}
+
 /// A file that cannot be followed, and why.
 pub type Refused = (PathBuf, io::Error);
 
@@ -194,10 +205,12 @@ impl Tail {
                 unread.push(sibling);
             } else if sibling.stat.size == 0 {
                 // It may become a packed file.
-            } else if self.has_read(&sibling) {
-                self.known.add(sibling.stat);
             } else {
-                unread.push(sibling);
+                match self.compare(&sibling) {
+                    Compared::Read => self.known.add(sibling.stat),
+                    Compared::Unread => unread.push(sibling),
+                    Compared::InTheMaking => {}
+                }
             }
         }
         if let Some(stat) = named.filter(|named| unread.iter().all(|sibling| sibling.stat.id != named.id)) {
@@ -206,32 +219,31 @@ impl Tail {
         unread
     }
 
-    /// Whether a file has been read before: as itself, packed since, or emptied after a copy was made. One that cannot be
-    /// opened or unpacked is passed over: while a file is being packed, it is there itself.
-    fn has_read(&mut self, sibling: &Sibling) -> bool {
+    /// Whether a file has been read before: as itself, packed since or before, or emptied after a copy was made.
+    fn compare(&mut self, sibling: &Sibling) -> Compared {
         let (mut body, stat) = match Body::unpack(&*self.files, &sibling.path) {
             Ok(opened) => opened,
-            Err(error) => {
-                if error.kind() == io::ErrorKind::PermissionDenied {
-                    let text = format!("{} came before it and is left out: {}", sibling.path.display(), plain(&error));
-                    self.say(Severity::Warning, &text);
-                }
-                return true;
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let text = format!("{} came before it and is left out: {}", sibling.path.display(), plain(&error));
+                self.say(Severity::Warning, &text);
+                return Compared::Read;
             }
+            Err(_) => return Compared::InTheMaking,
         };
         let is_packed = body.is_packed();
-        let own = self.reading.as_ref().map(|reading| (reading.position(), false));
-        let formers = self.formers.iter().map(|former| (former.position.clone(), former.is_truncated));
-        for (position, is_truncated) in own.into_iter().chain(formers) {
-            if !(is_packed || is_truncated || position.id == stat.id) {
+        let own = self.reading.as_ref().map(|reading| (reading.position(), reading.body.is_packed()));
+        let formers = self.formers.iter().map(|former| (former.position.clone(), former.has_copies));
+        for (position, has_copies) in own.into_iter().chain(formers) {
+            if !(is_packed || has_copies || position.id == stat.id) {
                 continue;
             }
             match position.is_in(&mut body) {
                 Ok(false) => {}
-                Ok(true) | Err(_) => return true,
+                Ok(true) => return Compared::Read,
+                Err(_) => return Compared::InTheMaking,
             }
         }
-        false
+        Compared::Unread
     }
 
     /// The file among these that has been read up to a place; or else a copy of it, the newest.

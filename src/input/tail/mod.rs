@@ -84,8 +84,10 @@ pub enum Mark {
 /// A file that has been read.
 struct Former {
     position: Position,
-    /// Whether it was emptied rather than renamed, so that a copy of it may be about.
+    /// Whether it was emptied, so that a copy of it may be about.
     is_truncated: bool,
+    /// Whether another file may hold the same: it was emptied, or is a packed form of one that is still there.
+    has_copies: bool,
 }
 
 /// A path that is followed.
@@ -265,7 +267,8 @@ impl Tail {
             reading.stat = stat;
         }
         self.known.add(reading.stat);
-        self.remember(Former { position: reading.position(), is_truncated: false });
+        let has_copies = reading.body.is_packed();
+        self.remember(Former { position: reading.position(), is_truncated: false, has_copies });
         self.left = None;
         self.marks.push_back(Mark::End);
     }
@@ -304,7 +307,7 @@ impl Tail {
                 self.marks.push_back(Mark::Truncated);
             }
         }
-        self.remember(Former { position, is_truncated: true });
+        self.remember(Former { position, is_truncated: true, has_copies: true });
         self.left = None;
         Ok(())
     }

@@ -7,6 +7,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// Looks at a directory in which names come and go all the time, after which the last one counts.
+const MOST_LOOKS: usize = 16;
+
 /// A file whose name is that of the followed one plus a suffix.
 #[derive(Clone, Debug)]
 pub struct Sibling {
@@ -52,10 +55,31 @@ impl Neighbourhood {
     }
 
     /// The siblings there are, oldest first. What vanishes meanwhile, or cannot be looked at, is left out.
+    ///
+    /// Files may be renamed while names are listed and looked at one by one, so that one is missed under either name and
+    /// another is taken to come next. So this looks until it has seen the same twice.
     pub fn siblings(&self, files: &dyn FileSystem) -> Vec<Sibling> {
+        let mut found = self.look(files);
+        for _ in 1..MOST_LOOKS {
+            let again = self.look(files);
+            let is_same = found.len() == again.len()
+                && found.iter().zip(&again).all(|(one, other)| one.stat.id == other.stat.id && one.path == other.path);
+            found = again;
+            if is_same {
+                break;
+            }
+        }
+        sort(&mut found);
+        found
+    }
+
+    /// One look at each name, in the order of names.
+    fn look(&self, files: &dyn FileSystem) -> Vec<Sibling> {
         let mut found: Vec<Sibling> = Vec::new();
         for (directory, name) in &self.places {
-            for candidate in files.names(directory).unwrap_or_default() {
+            let mut names = files.names(directory).unwrap_or_default();
+            names.sort_unstable();
+            for candidate in names {
                 let Some(suffix) = suffix(&candidate, name) else { continue };
                 if self.apart.iter().any(|(other, name)| other == directory && *name == candidate) {
                     continue;
@@ -67,7 +91,6 @@ impl Neighbourhood {
                 }
             }
         }
-        sort(&mut found);
         found
     }
 }
@@ -78,29 +101,46 @@ pub fn suffix<'a>(candidate: &'a OsStr, name: &OsStr) -> Option<&'a OsStr> {
     (!rest.is_empty()).then(|| OsStr::from_bytes(rest))
 }
 
+/// Endings of what packs files; those of other packers than ours too, for their order alone.
+const PACKED: [&str; 4] = [".gz", ".zst", ".bz2", ".xz"];
+
 /// Oldest first, by when they were last written to. Where that is the same, names tell: they count up or down as most
-/// of the others do; down, as logrotate's do, if there is no telling.
+/// of the others do; down, as logrotate's do, if there is no telling. A file comes before its packed form, which may not
+/// be whole while the file is there.
 fn sort(siblings: &mut [Sibling]) {
-    siblings.sort_by(|one, other| {
-        one.stat.modified.cmp(&other.stat.modified).then_with(|| natural(&other.suffix, &one.suffix))
-    });
+    let by_time_and_name = |siblings: &mut [Sibling], is_upward: bool| {
+        siblings.sort_by(|one, other| {
+            let (name, is_packed) = unpacked_name(&one.suffix);
+            let (other_name, is_other_packed) = unpacked_name(&other.suffix);
+            let names = natural(name, other_name);
+            let names = if is_upward { names } else { names.reverse() };
+            one.stat.modified.cmp(&other.stat.modified).then(names).then(is_packed.cmp(&is_other_packed))
+        });
+    };
+    by_time_and_name(siblings, false);
     let mut upward = 0;
     for pair in siblings.windows(2).filter(|pair| pair[0].stat.modified != pair[1].stat.modified) {
-        upward += if natural(&pair[0].suffix, &pair[1].suffix) == Ordering::Less { 1 } else { -1 };
+        let names = natural(unpacked_name(&pair[0].suffix).0, unpacked_name(&pair[1].suffix).0);
+        upward += names as i8 as i64;
     }
-    if upward > 0 {
-        siblings.sort_by(|one, other| {
-            one.stat.modified.cmp(&other.stat.modified).then_with(|| natural(&one.suffix, &other.suffix))
-        });
+    if upward < 0 {
+        by_time_and_name(siblings, true);
     }
 }
 
+/// A suffix without what says that the file is packed, and whether it said so.
+fn unpacked_name(suffix: &OsStr) -> (&[u8], bool) {
+    let name = suffix.as_bytes();
+    let unpacked = PACKED.iter().find_map(|ending| name.strip_suffix(ending.as_bytes()));
+    (unpacked.unwrap_or(name), unpacked.is_some())
+}
+
 /// Compares names by the numbers in them: `.9` comes before `.10`.
-fn natural(one: &OsStr, other: &OsStr) -> Ordering {
-    let pieces = |name: &OsStr| -> Vec<(Vec<u8>, u128)> {
+fn natural(one: &[u8], other: &[u8]) -> Ordering {
+    let pieces = |name: &[u8]| -> Vec<(Vec<u8>, u128)> {
         let is_end = |pair: &[u8]| pair[0].is_ascii_digit() && !pair[1].is_ascii_digit();
         let mut pieces = Vec::new();
-        let mut rest = name.as_bytes();
+        let mut rest = name;
         while !rest.is_empty() {
             let end = rest.windows(2).position(is_end).map_or(rest.len(), |at| at + 1);
             let (piece, after) = rest.split_at(end);
@@ -165,7 +205,7 @@ mod tests {
 
     #[test]
     fn siblings_are_ordered_by_time_and_then_as_the_names_of_the_others_count() {
-        let cases: [(&[(&str, i64)], &str); 5] = [
+        let cases: [(&[(&str, i64)], &str); 7] = [
             (&[(".1", 30), (".2", 20), (".10", 10)], ".10 .2 .1"),
             (&[(".1", 20), (".2", 20), (".3", 10)], ".3 .2 .1"),
             (&[(".8", 10), (".9", 20), (".10", 20), (".11", 20)], ".8 .9 .10 .11"),
@@ -174,6 +214,8 @@ mod tests {
                 "-20260101 -20260102 -20260103 -20260104",
             ),
             (&[(".1", 5), (".2", 5)], ".2 .1"),
+            (&[(".1.gz", 5), (".2.gz", 5), (".2", 5), (".1", 5)], ".2 .2.gz .1 .1.gz"),
+            (&[(".1", 1), (".2", 2), (".4.zst", 5), (".3.gz", 5), (".3", 5)], ".1 .2 .3 .3.gz .4.zst"),
         ];
         for (given, expected) in cases {
             let mut siblings: Vec<_> = given.iter().map(|(suffix, modified)| sibling(suffix, *modified)).collect();
