@@ -161,32 +161,23 @@ impl CheckFlags {
         Ok(())
     }
 
-    /// Refuses what judges rows by those before them: no checkpoint has them.
+    /// Refuses what judges all rows together: no checkpoint has them.
     ///
     /// # Errors
     /// For people: the flag, and what to do.
-    pub(super) fn refuse_with_state(&self, engine: &EngineConfig) -> Result<(), String> {
-        let is_series = self.consecutive.is_some_and(|windows| windows > 1);
+    pub(super) fn refuse_with_state(&self) -> Result<(), String> {
         let found = [
             ("--expect", self.expect.is_some()),
             ("--expect-keys", self.expect_keys.is_some()),
             ("--expect-windows", self.expect_windows.is_some()),
-            ("--for", is_series),
         ];
-        if let Some((flag, _)) = found.iter().find(|(_, is_given)| *is_given) {
-            return Err(format!(
+        match found.iter().find(|(_, is_given)| *is_given) {
+            Some((flag, _)) => Err(format!(
                 "{flag} looks at the rows of one run and does not go with --state, whose rows come in several; check them \
                  afterwards, or leave one of them out"
-            ));
+            )),
+            None => Ok(()),
         }
-        if self.having.is_some() && corrections(engine).is_some() {
-            return Err(
-                "--having with rows that correct others does not go with --state; add -l 0s or --emit final, or \
-                        leave one of them out"
-                    .into(),
-            );
-        }
-        Ok(())
     }
 
     /// What looks at rows of this shape, if anything does.

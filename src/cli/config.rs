@@ -244,7 +244,7 @@ impl Config {
             takes_parts: flags.merge || flags.replay.is_some(),
         };
         if state.is_some() {
-            flags.checks.refuse_with_state(&engine)?;
+            flags.checks.refuse_with_state()?;
         }
         let gate = flags.checks.gate(&shape, &engine, &flags.timezone)?;
         let mut projection = Projection {

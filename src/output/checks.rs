@@ -34,7 +34,7 @@ pub struct Checked {
     pub violations: u64,
     /// The first violations, for a report.
     pub first: Vec<String>,
-    streaks: Option<Streaks>,
+    pub(super) streaks: Option<Streaks>,
 }
 
 /// Violations of a check that a report shows.
@@ -44,7 +44,7 @@ const MOST_SHOWN: usize = 10;
 pub struct Checks {
     shape: RowShape,
     rows: Ndjson,
-    all: Vec<Checked>,
+    pub(super) all: Vec<Checked>,
 }
 
 /// Slots from here on are those of the summary.

@@ -10,15 +10,15 @@ use crate::metrics::Counters;
 /// Looks at each row.
 pub struct Gate {
     shape: RowShape,
-    having: Option<Having>,
+    pub(super) having: Option<Having>,
     /// The checks.
     pub checks: Checks,
     looks_at_rows: bool,
     /// Checks of all rows together.
     pub finally: Option<Finally>,
     /// For each of the windows asked for, the rows left out, by [`place`], and those that took back another instead.
-    left_out: Vec<[u64; 4]>,
-    taken_back: Vec<[u64; 4]>,
+    pub(super) left_out: Vec<[u64; 4]>,
+    pub(super) taken_back: Vec<[u64; 4]>,
 }
 
 /// A place for each kind of row.

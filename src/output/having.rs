@@ -32,10 +32,10 @@ pub enum Verdict {
 
 /// The rows printed whose windows are not gone.
 #[derive(Debug)]
-struct Printed {
+pub(super) struct Printed {
     lateness: Span,
     /// By the ends of their windows.
-    rows: BTreeMap<Timestamp, HashSet<Identity>>,
+    pub(super) rows: BTreeMap<Timestamp, HashSet<Identity>>,
 }
 
 /// A row but for its revision: which of the windows asked for, the window's start, the key.
@@ -49,6 +49,16 @@ impl Having {
         let is_of_panes = program.slots().iter().any(|slot| shape.is_about_pane(*slot));
         let printed = lateness.filter(|_| !is_of_panes).map(|lateness| Printed { lateness, rows: BTreeMap::new() });
         Having { program, printed }
+    }
+
+    /// What it has let through, where that matters.
+    pub(super) fn printed(&self) -> Option<&Printed> {
+        self.printed.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub(super) fn printed_mut(&mut self) -> Option<&mut Printed> {
+        self.printed.as_mut()
     }
 
     /// As it was written.

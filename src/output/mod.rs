@@ -8,6 +8,7 @@ pub mod finally;
 pub mod gate;
 pub mod having;
 pub mod junit;
+mod kept;
 mod ndjson;
 pub mod paint;
 pub mod presence;

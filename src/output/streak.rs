@@ -9,20 +9,20 @@ use std::collections::{HashMap, VecDeque};
 #[derive(Debug)]
 pub struct Streaks {
     /// How many make a violation.
-    wanted: usize,
+    pub(super) wanted: usize,
     windows: Vec<WindowSpec>,
     lateness: Span,
-    keys: HashMap<(usize, Box<[u8]>), Streak>,
+    pub(super) keys: HashMap<(usize, Box<[u8]>), Streak>,
     /// How many keys may be kept before those that are over are looked for.
     roomy: usize,
 }
 
 /// Numbers and ends of the failed windows, in order, at most as many as are wanted.
 #[derive(Debug, Default)]
-struct Streak {
-    failed: VecDeque<(i64, Timestamp)>,
+pub(super) struct Streak {
+    pub(super) failed: VecDeque<(i64, Timestamp)>,
     /// Rows so far, which number windows that have no place on a grid.
-    rows: i64,
+    pub(super) rows: i64,
 }
 
 /// Keys that are kept anyway.
