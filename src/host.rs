@@ -3,6 +3,7 @@
 use crate::cli::{PREFIX, Terminals};
 use crate::input::feed::{Feed, FileFeed, Piped};
 use crate::progress::Width;
+use crate::state::{Calls, Unhindered};
 use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, after, bounded, never};
 use nix::sys::signal::{SigSet, Signal};
@@ -38,6 +39,8 @@ pub struct Host {
     pub clock: Box<dyn Clock>,
     /// What may interrupt the run.
     pub interrupts: Interrupts,
+    /// What stands before each call by which a run keeps its state and writes its files.
+    pub calls: Arc<dyn Calls>,
 }
 
 /// Standard streams as files, where they are some.
@@ -107,6 +110,19 @@ pub struct Interrupts {
     requests: Arc<Requests>,
 }
 
+/// Whether a run is asked to stop, for those who wait where nothing wakes them.
+#[derive(Clone, Default)]
+pub struct Asked {
+    signal: Arc<AtomicUsize>,
+}
+
+impl Asked {
+    /// Whether a signal has come.
+    pub fn to_stop(&self) -> bool {
+        self.signal.load(Ordering::SeqCst) != 0
+    }
+}
+
 /// What signals have asked for and has not been done yet.
 #[derive(Default)]
 struct Requests {
@@ -168,6 +184,11 @@ impl Interrupts {
         self.requests.status.swap(false, Ordering::SeqCst)
     }
 
+    /// The same for other threads and places.
+    pub fn asked(&self) -> Asked {
+        Asked { signal: self.signal.clone() }
+    }
+
     /// The signal that asks the run to stop, if any.
     pub fn signal(&self) -> Option<i32> {
         match self.signal.load(Ordering::SeqCst) {
@@ -195,6 +216,7 @@ impl Host {
             width: Box::new(|| 0),
             clock: Box::new(EpochClock),
             interrupts: Interrupts::none(),
+            calls: Arc::new(Unhindered),
         }
     }
 
@@ -226,6 +248,7 @@ impl Host {
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
             interrupts: Interrupts { signal, wake, wake_to: Some(wake_to), requests: Arc::default() },
+            calls: Arc::new(Unhindered),
         })
     }
 }

@@ -139,10 +139,15 @@ impl Output {
 
     /// Writes what comes before the first row, if the format has such a thing.
     pub fn begin(&mut self) {
-        self.rows.lines(|out| self.encoder.header(out));
+        self.rows.at_once(|out| self.encoder.header(out));
     }
 
-    /// Bytes of rows that wait to be released (`--hold`).
+    /// Whether nobody takes the rows, and they wait for another run.
+    pub fn is_stuck(&self) -> bool {
+        self.rows.is_stuck()
+    }
+
+    /// Bytes of rows that wait: to be released (`--hold`), or for another run.
     pub fn held_bytes(&self) -> usize {
         self.rows.held_bytes()
     }

@@ -18,8 +18,15 @@ enum State {
     Open,
     /// The reader has gone away.
     Closed,
+    /// The reader takes nothing and is not waited for: what has been gathered is for another run to write.
+    Stuck,
     Failed(io::Error),
 }
+
+/// What a writer says that has given up waiting for its reader, who may have got the beginning of what was written.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("nobody takes it")]
+pub struct Untaken;
 
 /// Bytes that are gathered before they are written.
 const ENOUGH: usize = 64 << 10;
@@ -36,6 +43,17 @@ impl Sink {
         write(&mut self.buffer);
         if self.buffer.len() >= ENOUGH && !self.is_held {
             self.flush();
+        }
+    }
+
+    /// Appends lines that are written at once, even where others wait.
+    pub fn at_once(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.is_held {
+            let mut lines = Vec::new();
+            write(&mut lines);
+            self.release(&lines);
+        } else {
+            self.lines(write);
         }
     }
 
@@ -58,21 +76,22 @@ impl Sink {
         self.is_held = true;
     }
 
-    /// Bytes of lines that wait to be released.
+    /// Bytes of lines that wait.
     pub fn held_bytes(&self) -> usize {
-        if self.is_held { self.buffer.len() } else { 0 }
+        if self.is_held || self.is_stuck() { self.buffer.len() } else { 0 }
     }
 
     /// Takes the lines that wait.
     pub fn take_held(&mut self) -> Vec<u8> {
-        if self.is_held { std::mem::take(&mut self.buffer) } else { Vec::new() }
+        if self.is_held || self.is_stuck() { std::mem::take(&mut self.buffer) } else { Vec::new() }
     }
 
     /// Writes out lines that have waited.
     pub fn release(&mut self, lines: &[u8]) {
         let later = std::mem::replace(&mut self.buffer, lines.to_vec());
         self.write_out();
-        self.buffer = later;
+        // Of what nobody takes nothing is lost.
+        self.buffer.extend_from_slice(&later);
     }
 
     /// Writes out something whole, also if it is empty.
@@ -82,13 +101,22 @@ impl Sink {
     }
 
     fn write_out(&mut self) {
-        if let State::Open = self.state {
-            let written = self.writer.write_all(&self.buffer).and_then(|()| self.writer.flush());
-            match written {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.state = State::Closed,
-                Err(error) => self.state = State::Failed(error),
+        match self.state {
+            State::Open => {
+                let written = self.writer.write_all(&self.buffer).and_then(|()| self.writer.flush());
+                match written {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.state = State::Closed,
+                    Err(error) if error.get_ref().is_some_and(|error| error.is::<Untaken>()) => {
+                        // Which of these lines have come out whole is not known; they come again together.
+                        self.state = State::Stuck;
+                        return;
+                    }
+                    Err(error) => self.state = State::Failed(error),
+                }
             }
+            State::Stuck => return,
+            State::Closed | State::Failed(_) => {}
         }
         self.buffer.clear();
     }
@@ -98,9 +126,14 @@ impl Sink {
         matches!(self.state, State::Closed)
     }
 
-    /// Whether nothing more will be written, for whatever reason.
+    /// Whether the reader takes nothing and is not waited for; then lines wait as if they were held.
+    pub fn is_stuck(&self) -> bool {
+        matches!(self.state, State::Stuck)
+    }
+
+    /// Whether nothing more will be written by any run, for whatever reason.
     pub fn is_done(&self) -> bool {
-        !matches!(self.state, State::Open)
+        matches!(self.state, State::Closed | State::Failed(_))
     }
 
     /// What went wrong, if anything did.
@@ -115,5 +148,54 @@ impl Sink {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// Takes so many bytes.
+    struct Reader {
+        room: usize,
+        taken: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.room);
+            self.room -= count;
+            self.taken.lock().map_err(|_| io::ErrorKind::Other)?.extend_from_slice(&bytes[..count]);
+            if count == 0 { Err(io::Error::other(Untaken)) } else { Ok(count) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_nobody_takes_waits_in_order() {
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let mut sink = Sink::new("a pipe", Box::new(Reader { room: 5, taken: taken.clone() }));
+        let mut line = |text: &str, flush: bool| {
+            sink.lines(|out| out.extend_from_slice(text.as_bytes()));
+            if flush {
+                sink.flush();
+            }
+            (sink.is_stuck(), sink.held_bytes())
+        };
+        assert_eq!(line("one\n", true), (false, 0));
+        // Its first byte is taken; it comes again as a whole.
+        assert_eq!(line("two\n", true), (true, 4));
+        assert_eq!(line("three\n", true), (true, 10));
+        let held = sink.take_held();
+        assert_eq!((held.as_slice(), sink.held_bytes()), (&b"two\nthree\n"[..], 0));
+        sink.lines(|out| out.extend_from_slice(b"four\n"));
+        sink.release(&held);
+        assert_eq!(sink.take_held(), b"two\nthree\nfour\n");
+        assert!(!sink.is_done() && sink.check().is_ok());
+        assert_eq!(taken.lock().map(|taken| taken.clone()).unwrap_or_default(), b"one\nt");
     }
 }

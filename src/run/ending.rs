@@ -118,6 +118,17 @@ impl Run {
         exit
     }
 
+    /// A signal that comes after the end of input still keeps rows that nobody takes from coming out.
+    pub(super) fn give_up_rows(&mut self, exit: Exit) -> Exit {
+        match self.interrupts.signal() {
+            Some(signal) if exit == Exit::Done && self.output.is_stuck() => {
+                self.output.say(Severity::Failure, "stopped by a signal; rows that nobody took wait in the state");
+                Exit::Signal(signal)
+            }
+            _ => exit,
+        }
+    }
+
     fn say_stopped(&mut self, why: &str) {
         let waits = self.keeper.as_ref().map_or("were not printed", |_| "wait in the state");
         let open = match self.engine.counters().open_windows {
@@ -131,7 +142,11 @@ impl Run {
     /// The counts of the whole run.
     pub(super) fn sum_up(&mut self) {
         let (counters, took) = (self.output.corrected(self.engine.counters()), self.view.elapsed());
-        self.output.say(Severity::Detail, &recap::paragraph(&counters, took));
+        let mut told = recap::paragraph(&counters, took);
+        if let Some(keeper) = &self.keeper {
+            told += &recap::checkpoints(keeper.pauses());
+        }
+        self.output.say(Severity::Detail, &told);
         if self.has_stats {
             self.output.summary(&counters, took);
         }

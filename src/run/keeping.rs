@@ -35,9 +35,6 @@ impl Run {
         if let Err(error) = keeper.begin(&mut self.engine, &mut self.output, &rest) {
             return ControlFlow::Break(Ending::Unkept(error));
         }
-        if keeper.needs_header() {
-            self.output.begin();
-        }
         ControlFlow::Continue(())
     }
 

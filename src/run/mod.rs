@@ -33,7 +33,7 @@ use crate::output::text::for_people;
 use crate::time::format::TimeStyle;
 use crate::time::year::YearRule;
 use crate::time::zone::Zone;
-use checkpoint::Keeper;
+use checkpoint::{Ends, Keeper};
 use fields::Fields;
 use open::{Opened, Writers};
 use refresh::Refresh;
@@ -88,7 +88,7 @@ fn text(mut host: Host, text: Vec<u8>) -> u8 {
 }
 
 fn run(mut config: Config, host: Host) -> Exit {
-    let Host { stdin, stdout, mut stderr, files, interrupts, width, clock, .. } = host;
+    let Host { stdin, stdout, mut stderr, files, interrupts, width, clock, calls, .. } = host;
     let clock: Arc<dyn Clock> = Arc::from(clock);
     let paint = config.voice.paint;
     let loaded = config.gate.as_mut().and_then(|gate| gate.finally.as_mut()).map_or(Ok(()), Finally::load);
@@ -96,7 +96,10 @@ fn run(mut config: Config, host: Host) -> Exit {
         None => {
             Opened::new(&config, stdin, stdout, &clock).map(|opened| (opened, Engine::new(config.engine.clone()), None))
         }
-        Some(state) => checkpoint::open(&mut config, &state, stdin, stdout, files, &clock),
+        Some(state) => {
+            let ends = Ends { stdin, stdout, files, calls, asked: interrupts.asked() };
+            checkpoint::open(&mut config, &state, ends, &clock)
+        }
     });
     let started = opened.and_then(|(opened, engine, keeper)| start(&config, opened, engine, keeper, &clock));
     match started {
@@ -270,6 +273,7 @@ impl Run {
         let exit = self.conclude(ending);
         let exit = checking::tell(&mut self.output, exit, is_whole, self.view.elapsed());
         let exit = self.end_state(last_words, exit);
+        let exit = self.give_up_rows(exit);
         if self.output.is_picture() {
             self.output.show();
         }

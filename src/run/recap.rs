@@ -1,5 +1,6 @@
 //! What came of a run, in a few sentences (`-v`).
 
+use super::checkpoint::Pauses;
 use crate::metrics::Counters;
 use crate::time::format::TimeStyle;
 use crate::time::zone::Zone;
@@ -56,6 +57,21 @@ pub fn paragraph(counters: &Counters, took: Duration) -> String {
     sentences.join("; ")
 }
 
+/// What checkpoints have cost, if there were any before the last.
+pub fn checkpoints(pauses: Pauses) -> String {
+    let Pauses { count: number, total, longest } = pauses;
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    match number {
+        0 => String::new(),
+        _ => format!(
+            "; {} on the way held it up for {:.1} ms, {:.1} ms at the longest",
+            count(number, "checkpoint", "checkpoints"),
+            milliseconds(total),
+            milliseconds(longest)
+        ),
+    }
+}
+
 /// What it begins with, and what there is any of.
 fn sentence(begin: String, items: &[(u64, &str, &str)]) -> String {
     let any = items.iter().filter(|(number, ..)| *number > 0);
@@ -102,5 +118,12 @@ mod tests {
             paragraph(&Counters::default(), Duration::ZERO),
             "0 records (0 B) in 0.000 s; 0 events; 0 rows; windows took 0 B at their most"
         );
+    }
+
+    #[test]
+    fn what_checkpoints_cost_is_told() {
+        assert_eq!(checkpoints(Pauses::default()), "");
+        let pauses = Pauses { count: 2, total: Duration::from_micros(12_345), longest: Duration::from_millis(9) };
+        assert_eq!(checkpoints(pauses), "; 2 checkpoints on the way held it up for 12.3 ms, 9.0 ms at the longest");
     }
 }

@@ -179,6 +179,8 @@ struct Shown {
     counters: Counters,
     tally: Tally,
     sizes: Sizes,
+    /// Bytes of rows that may not have come out.
+    waiting: u64,
 }
 
 fn show(path: &Path, as_json: bool, stdout: &mut dyn Write) -> Result<(), Error> {
@@ -192,6 +194,7 @@ fn show(path: &Path, as_json: bool, stdout: &mut dyn Write) -> Result<(), Error>
         age: directory.written().and_then(|written| SystemTime::now().duration_since(written).ok()),
         notice: directory.notice(),
         sizes: directory.sizes()?,
+        waiting: payload.held.len() as u64,
         record: payload.record,
         counters,
         tally,
@@ -241,6 +244,7 @@ impl Shown {
             "bad_records": counters.bad,
             "late_drops": counters.late_drops,
             "rows": counters.panes,
+            "waiting_bytes": self.waiting,
             "pieces": sizes.pieces,
             "state_bytes": sizes.live_bytes,
             "log_bytes": sizes.log_bytes,
@@ -271,6 +275,9 @@ impl Shown {
             let OutputRecord { name, file } = output;
             let committed = file.map_or_else(String::new, |file| format!(": {} bytes", HumanCount(file.length)));
             lines.push(("output", format!("{name}{committed}")));
+        }
+        if self.waiting > 0 {
+            lines.push(("waiting", format!("{} of rows that may not have come out", HumanBytes(self.waiting))));
         }
         lines.push(("watermark", time(counters.watermark).unwrap_or_else(|| "none yet".to_owned())));
         let (windows, keys) = (HumanCount(self.tally.windows), HumanCount(self.tally.keys.len() as u64));

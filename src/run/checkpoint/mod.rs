@@ -14,30 +14,34 @@
 pub mod inputs;
 pub mod look;
 pub mod outputs;
+mod patient;
 pub mod record;
+mod restore;
 mod writer;
 
 use super::keeping::LastWords;
 use super::open::{self, Opened};
 use crate::cli::Config;
 use crate::cli::state::StateConfig;
+use crate::codec::Damaged;
 use crate::engine::Engine;
-use crate::engine::snapshot::{Pieces, Restore};
+use crate::engine::snapshot::Pieces;
 use crate::error::Error;
 use crate::event::EventBatch;
 use crate::event::SourceId;
-use crate::host::{Clock, StandardFiles};
+use crate::host::{Asked, Clock, StandardFiles};
 use crate::input::feed::Feed;
 use crate::input::position::Learnt;
 use crate::output::side::Output;
-use crate::state::{Changes, PieceId, StateDir};
+use crate::state::{Calls, Changes, PieceId, StateDir};
 use crate::time::Timestamp;
 use crate::time::year::YearRule;
 use crate::time::zone::database_version;
 use crossbeam_channel::Receiver;
 use inputs::Inputs;
-use outputs::{Outputs, Tracked};
+use outputs::{Means, Outputs, Tracked};
 use record::{Payload, Record};
+pub use restore::restore;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
@@ -47,6 +51,20 @@ use writer::{Done, Job, Writer};
 /// Held rows that make a checkpoint due before its time.
 const MOST_HELD: usize = 64 << 20;
 
+/// What a run has of its process.
+pub struct Ends {
+    /// Standard input.
+    pub stdin: Box<dyn Feed>,
+    /// Where rows go without `--output`.
+    pub stdout: Box<dyn Write + Send>,
+    /// The standard streams as files, where they are some.
+    pub files: StandardFiles,
+    /// What stands before each call.
+    pub calls: Arc<dyn Calls>,
+    /// Whether the run is to stop.
+    pub asked: Asked,
+}
+
 /// Opens the state, the inputs and the outputs, and makes everything as it was at the newest checkpoint. Outputs are cut
 /// back only when nothing can be refused any more.
 ///
@@ -55,14 +73,13 @@ const MOST_HELD: usize = 64 << 20;
 pub fn open(
     config: &mut Config,
     state: &StateConfig,
-    stdin: Box<dyn Feed>,
-    stdout: Box<dyn Write + Send>,
-    files: StandardFiles,
+    ends: Ends,
     clock: &Arc<dyn Clock>,
 ) -> Result<(Opened, Engine, Option<Keeper>), Error> {
+    let Ends { stdin, stdout, files, calls, asked } = ends;
     let (mut sources, watch) = open::inputs(config, stdin, clock)?;
     open::refuse_overwriting(config, &sources)?;
-    let mut directory = StateDir::open(&state.directory)?;
+    let mut directory = StateDir::open_with(&state.directory, calls.clone())?;
     let name = directory.name().to_owned();
     let zones = (config.projection.time_rules.zone.name() != "UTC").then(database_version);
     let before = match directory.epoch() {
@@ -77,7 +94,7 @@ pub fn open(
         Some(before) => Inputs::resume(&mut sources, &before.record, state.stdin)?,
         None => Inputs::begin(&mut sources),
     };
-    let mut outputs = Outputs::open(config, stdout, files.stdout)?;
+    let mut outputs = Outputs::open(config, stdout, files.stdout, Means { calls, asked })?;
     if let Some(Payload { record, .. }) = &before {
         outputs.check(&record.outputs, record.is_clean)?;
         if let YearRule::NewestBefore(now) = &mut config.projection.time_rules.year
@@ -85,6 +102,11 @@ pub fn open(
         {
             *now = Timestamp(record.now);
         }
+    }
+    if let (Some(before), Some(gate)) = (&before, &mut config.gate)
+        && !before.gate.is_empty()
+    {
+        gate.restore(&before.gate).map_err(|what| damaged(&name, what))?;
     }
     let engine = match &before {
         Some(before) => restore(config, &before.head, &mut directory)?,
@@ -127,26 +149,18 @@ pub fn open(
         has_news: false,
         is_new,
         is_dead: false,
+        pauses: Pauses::default(),
         held,
         notice,
     };
     Ok((Opened { sources, watch, writers }, engine, Some(keeper)))
 }
 
-/// Makes the engine of its pieces.
-///
-/// # Errors
-/// They do not go together.
-pub fn restore(config: &Config, head: &[u8], directory: &mut StateDir) -> Result<Engine, Error> {
-    let name = directory.name().to_owned();
-    let damaged = |what: String| {
-        Error::Refused(format!(
-            "state in {name} is damaged: {what}; nothing was overwritten (use another --state, or streamw state reset {name})"
-        ))
-    };
-    let mut restore = Restore::new(config.engine.clone(), head).map_err(|what| damaged(what.to_string()))?;
-    directory.visit(|id, bytes| restore.piece(id.group, id.row, bytes).map_err(|what| what.to_string()))?;
-    restore.finish().map_err(|what| damaged(what.to_string()))
+fn damaged(directory: &str, what: Damaged) -> Error {
+    Error::Refused(format!(
+        "state in {directory} is damaged: {what}; nothing was overwritten (use another --state, or streamw state reset \
+         {directory})"
+    ))
 }
 
 /// Lines on stderr may come again, and would be cut off with rows that are in the same file.
@@ -193,9 +207,29 @@ pub struct Keeper {
     was_clean: bool,
     /// A checkpoint could not be written, and no further one can be.
     is_dead: bool,
+    pauses: Pauses,
     /// Rows that the newest checkpoint has let out, and that may not have come out.
     held: Vec<u8>,
     notice: Option<String>,
+}
+
+/// How long checkpoints have kept records waiting: gathering what has changed is on the engine's thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pauses {
+    /// How many there were.
+    pub count: u64,
+    /// All of them together.
+    pub total: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+impl Pauses {
+    fn note(&mut self, pause: Duration) {
+        self.count += 1;
+        self.total += pause;
+        self.longest = self.longest.max(pause);
+    }
 }
 
 /// What of a run is not in its engine or keeper.
@@ -259,22 +293,27 @@ impl Keeper {
         !self.has_begun
     }
 
-    /// Whether a header is to be written before the first row.
-    pub fn needs_header(&self) -> bool {
-        !self.outputs.rows_continue
-    }
-
-    /// Makes the checkpoint that says where everything stands before the first row of this run.
+    /// Makes the checkpoint that says where everything stands before the first row of this run, and writes the header.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn begin(&mut self, engine: &mut Engine, output: &mut Output, rest: &Rest) -> Result<(), Error> {
         self.has_begun = true;
+        let (needs_header, can_be_cut) = (!self.outputs.rows_continue, self.outputs.rows_can_be_cut());
+        // Down a pipe the header comes first, also before rows of an earlier run.
+        if needs_header && !can_be_cut {
+            output.begin();
+        }
         // What was let out and may not have come out stays in the state until it has.
         let held = std::mem::take(&mut self.held);
         output.release(&held);
         self.save(engine, output, rest, LastWords::Passing)?;
-        self.settle(output)
+        self.settle(output)?;
+        // Into a file nothing is written that no checkpoint knows where to cut off.
+        if needs_header && can_be_cut {
+            output.begin();
+        }
+        Ok(())
     }
 
     /// Whether it is time for a checkpoint.
@@ -291,6 +330,11 @@ impl Keeper {
         waits.then(|| self.due.saturating_duration_since(now))
     }
 
+    /// What checkpoints cost the run while it went on.
+    pub fn pauses(&self) -> Pauses {
+        self.pauses
+    }
+
     /// Speaks when a checkpoint has been written.
     pub fn written(&self) -> &Receiver<Result<Done, Error>> {
         &self.writer.done
@@ -302,7 +346,10 @@ impl Keeper {
     /// The outputs are not what they should be.
     pub fn pass(&mut self, engine: &mut Engine, output: &mut Output, rest: &Rest, now: Instant) -> Result<(), Error> {
         self.due = now + self.interval;
-        self.save(engine, output, rest, LastWords::Passing)
+        let since = Instant::now();
+        self.save(engine, output, rest, LastWords::Passing)?;
+        self.pauses.note(since.elapsed());
+        Ok(())
     }
 
     /// Makes the last checkpoint. Returns a line for people, if there is something to say.
@@ -320,12 +367,16 @@ impl Keeper {
             return Ok(None);
         }
         self.settle(output)?;
+        if !self.has_begun && !self.held.is_empty() {
+            // Nothing has come, but rows of an earlier run wait.
+            self.begin(engine, output, rest)?;
+        }
         if !self.has_begun && !self.is_new && self.was_clean && !self.has_news {
             let nothing = format!("nothing new since the run before; the state in {} stays as it is", self.name);
             return Ok((words == LastWords::Final { of_inputs: true }).then_some(nothing));
         }
         self.has_begun = true;
-        if output.held_bytes() > 0 {
+        if output.held_bytes() > 0 && !output.is_stuck() {
             // They come out now. Until the state says that they have, it is no end.
             self.save(engine, output, rest, LastWords::Passing)?;
             self.settle(output)?;
@@ -353,7 +404,12 @@ impl Keeper {
         record.years = rest.years.iter().filter_map(first).collect();
         record.seen.clone_from(&rest.seen);
         record.known.clone_from(&rest.known);
-        let payload = record.payload(&held, &head)?;
+        let mut gate = Vec::new();
+        if let Some(of_output) = output.gate() {
+            // At an end of input violations have been told, and are not those of a further run.
+            of_output.save(moment != LastWords::Final { of_inputs: true }, &mut gate);
+        }
+        let payload = record.payload(&held, &gate, &head)?;
         self.has_news = false;
         self.under_way = Some(held);
         self.writer.write(Job { changes, payload })

@@ -3,13 +3,16 @@
 //! A regular file is cut back to the committed length: its rows come once, whatever happened. That holds for `--output`,
 //! `--late` and `--bad` and for stdout if the shell has opened a file for it. What goes down a pipe is gone, and comes again.
 
+use super::patient::Patient;
 use super::record::{FileId, OutputFile, OutputRecord, OutputRecords};
 use crate::cli::Config;
 use crate::error::Error;
+use crate::host::Asked;
 use crate::input::position::{Extract, TAIL_BYTES};
 use crate::output::RowFormat;
 use crate::output::sink::Sink;
 use crate::run::open::Writers;
+use crate::state::Calls;
 use rustix::fs::{FlockOperation, OFlags, fcntl_getfl, flock};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
@@ -25,8 +28,26 @@ pub struct Outputs {
     bad: Option<Target>,
 }
 
+/// By what means they are written.
+#[derive(Clone)]
+pub struct Means {
+    /// What stands before each call.
+    pub calls: Arc<dyn Calls>,
+    /// Whether the run is to stop.
+    pub asked: Asked,
+}
+
+impl Means {
+    /// Makes a call on a file.
+    fn call<T>(&self, what: &'static str, name: &str, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.calls.before(what, Path::new(name))?;
+        act()
+    }
+}
+
 /// One of them.
 struct Target {
+    means: Means,
     /// As named to people.
     name: String,
     /// The flag that names it, or what does.
@@ -75,13 +96,15 @@ impl Written {
 
 /// A file that counts what is written to it.
 struct Counted {
+    means: Means,
+    name: String,
     file: File,
     written: Written,
 }
 
 impl Write for Counted {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(buffer)?;
+        let count = self.means.call("write", &self.name, || (&self.file).write(buffer))?;
         let mut amount = self.written.amount();
         let new = &buffer[count.saturating_sub(TAIL_BYTES)..count];
         let old = amount.tail.len().min(TAIL_BYTES - new.len());
@@ -109,6 +132,7 @@ pub struct Tracked {
 }
 
 struct TrackedOutput {
+    means: Means,
     name: String,
     regular: Option<TrackedFile>,
 }
@@ -126,6 +150,7 @@ struct TrackedFile {
 
 /// A file that must be durable before a checkpoint says so.
 pub struct ToSync {
+    means: Means,
     name: String,
     file: File,
 }
@@ -136,7 +161,8 @@ impl ToSync {
     /// # Errors
     /// It could not be done.
     pub fn sync(&self) -> Result<(), Error> {
-        self.file.sync_data().map_err(|source| Error::File { name: self.name.clone(), source })
+        let synced = self.means.call("sync", &self.name, || self.file.sync_data());
+        synced.map_err(|source| Error::File { name: self.name.clone(), source })
     }
 }
 
@@ -145,13 +171,18 @@ impl Outputs {
     ///
     /// # Errors
     /// One cannot be opened, or others write to it.
-    pub fn open(config: &Config, writer: Box<dyn Write + Send>, stdout: Option<File>) -> Result<Outputs, Error> {
+    pub fn open(
+        config: &Config,
+        writer: Box<dyn Write + Send>,
+        stdout: Option<File>,
+        means: Means,
+    ) -> Result<Outputs, Error> {
         let rows = match &config.output {
-            Some(path) => Target::named("--output", path)?,
-            None => Target::stdout(writer, stdout)?,
+            Some(path) => Target::named("--output", path, &means)?,
+            None => Target::stdout(writer, stdout, &means)?,
         };
-        let late = config.late.as_ref().map(|path| Target::named("--late", path)).transpose()?;
-        let bad = config.bad.as_ref().map(|path| Target::named("--bad", path)).transpose()?;
+        let late = config.late.as_ref().map(|path| Target::named("--late", path, &means)).transpose()?;
+        let bad = config.bad.as_ref().map(|path| Target::named("--bad", path, &means)).transpose()?;
         if config.row_format == RowFormat::Table && rows.regular.is_some() {
             return Err(Error::Refused(
                 "-o table cannot go on where another run ended; with --state write ndjson, csv or tsv into a file"
@@ -206,11 +237,15 @@ impl Outputs {
 const STDOUT: &str = "stdout";
 
 impl Target {
-    fn stdout(writer: Box<dyn Write + Send>, file: Option<File>) -> Result<Target, Error> {
+    fn stdout(writer: Box<dyn Write + Send>, file: Option<File>, means: &Means) -> Result<Target, Error> {
         let failed = |source| Error::File { name: STDOUT.to_owned(), source };
-        let Some(file) = file.filter(|file| file.metadata().is_ok_and(|found| found.is_file())) else {
-            let (name, flag) = (STDOUT.to_owned(), STDOUT);
-            return Ok(Target { name, flag, writer, is_terminal: false, regular: None, absent: None });
+        let is_regular = |file: &File| file.metadata().is_ok_and(|found| found.is_file());
+        let file = match file {
+            Some(file) if is_regular(&file) => file,
+            other => {
+                let writer = other.map_or(writer, |file| Box::new(Patient::new(file, means.asked.clone())));
+                return Ok(Target::not_regular(STDOUT.to_owned(), STDOUT, writer, means));
+            }
         };
         // Opened once more: our own, it takes the lock with it when we end, whatever the shell does with its own.
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -218,36 +253,43 @@ impl Target {
         let look = File::open(&path).ok();
         let appends = fcntl_getfl(&file).map_err(|error| failed(error.into()))?.contains(OFlags::APPEND);
         let at = (&file).stream_position().map_err(failed)?;
-        Target::regular(name, STDOUT, file, look, appends, at)
+        Target::regular(name, STDOUT, file, look, (appends, at), means)
     }
 
-    fn named(flag: &'static str, path: &Path) -> Result<Target, Error> {
+    fn named(flag: &'static str, path: &Path, means: &Means) -> Result<Target, Error> {
         let name = path.display().to_string();
         let failed = |source| Error::File { name: name.clone(), source };
         match std::fs::metadata(path) {
             Ok(found) if found.is_file() => {
-                let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
-                Target::regular(name.clone(), flag, file, File::open(path).ok(), true, 0)
+                let open = || OpenOptions::new().append(true).open(path);
+                let file = means.call("open", &name, open).map_err(failed)?;
+                Target::regular(name.clone(), flag, file, File::open(path).ok(), (true, 0), means)
             }
             Ok(_) => {
                 let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
                 let is_terminal = file.is_terminal();
-                Ok(Target { name, flag, writer: Box::new(file), is_terminal, regular: None, absent: None })
+                let writer = Box::new(Patient::new(file, means.asked.clone()));
+                Ok(Target { is_terminal, ..Target::not_regular(name, flag, writer, means) })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let (writer, absent) = (Box::new(io::sink()), Some(path.to_owned()));
-                Ok(Target { name, flag, writer, is_terminal: false, regular: None, absent })
+                let absent = Some(path.to_owned());
+                Ok(Target { absent, ..Target::not_regular(name, flag, Box::new(io::sink()), means) })
             }
             Err(source) => Err(failed(source)),
         }
+    }
+
+    fn not_regular(name: String, flag: &'static str, writer: Box<dyn Write + Send>, means: &Means) -> Target {
+        Target { means: means.clone(), name, flag, writer, is_terminal: false, regular: None, absent: None }
     }
 
     /// Makes the file that was not there.
     fn make(self) -> Result<Target, Error> {
         let Some(path) = &self.absent else { return Ok(self) };
         let failed = |source| Error::File { name: self.name.clone(), source };
-        let file = OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
-        Target::regular(self.name.clone(), self.flag, file, File::open(path).ok(), true, 0)
+        let open = || OpenOptions::new().append(true).create(true).open(path);
+        let file = self.means.call("create", &self.name, open).map_err(failed)?;
+        Target::regular(self.name.clone(), self.flag, file, File::open(path).ok(), (true, 0), &self.means)
     }
 
     fn regular(
@@ -255,21 +297,24 @@ impl Target {
         flag: &'static str,
         file: File,
         look: Option<File>,
-        appends: bool,
-        at: u64,
+        (appends, at): (bool, u64),
+        means: &Means,
     ) -> Result<Target, Error> {
         let failed = |source| Error::File { name: name.clone(), source };
         let found = file.metadata().map_err(failed)?;
-        let locked = flock(look.as_ref().unwrap_or(&file), FlockOperation::NonBlockingLockExclusive);
+        let lock = || Ok(flock(look.as_ref().unwrap_or(&file), FlockOperation::NonBlockingLockExclusive));
+        let locked = means.call("lock", &name, lock).map_err(failed)?;
         if locked == Err(rustix::io::Errno::WOULDBLOCK) {
             return Err(Error::Refused(format!("{name} is being written by another run with --state")));
         }
         let id = FileId { device: found.dev(), inode: found.ino() };
         let (size, written) = (found.len(), Written::default());
         let from = if appends { size } else { at };
-        let writer = Box::new(Counted { file: file.try_clone().map_err(failed)?, written: written.clone() });
+        let copy = file.try_clone().map_err(failed)?;
+        let writer =
+            Box::new(Counted { means: means.clone(), name: name.clone(), file: copy, written: written.clone() });
         let regular = Regular { file, look, id, appends, from, size, continues: false, is_cut: false, written };
-        Ok(Target { name, flag, writer, is_terminal: false, regular: Some(regular), absent: None })
+        Ok(Target { regular: Some(regular), ..Target::not_regular(name, flag, writer, means) })
     }
 
     fn check(&mut self, before: Option<&OutputRecord>, is_clean: bool) -> Result<(), Error> {
@@ -329,18 +374,18 @@ impl Target {
     }
 
     fn begin(self, notes: &mut Vec<String>) -> Result<(Sink, TrackedOutput), Error> {
-        let Target { name, flag, writer, regular, .. } = self.make()?;
+        let Target { means, name, flag, writer, regular, .. } = self.make()?;
         let failed = |source| Error::File { name: name.clone(), source };
         let tracked = match regular {
             None => None,
             Some(Regular { mut file, look, id, appends, from, size, continues, is_cut, written }) => {
                 written.amount().length = from;
                 if is_cut && from < size {
-                    file.set_len(from).map_err(failed)?;
+                    means.call("cut", &name, || file.set_len(from)).map_err(failed)?;
                 }
                 if !appends {
                     // Else what follows would be written where the shell had left off, behind a hole.
-                    file.seek(SeekFrom::Start(from)).map_err(failed)?;
+                    means.call("seek", &name, || file.seek(SeekFrom::Start(from))).map_err(failed)?;
                 }
                 if !continues && from > 0 {
                     let what = if flag == "--late" || flag == "--bad" { "reports" } else { "rows" };
@@ -350,7 +395,7 @@ impl Target {
             }
         };
         let sink = Sink::new(if flag == STDOUT { STDOUT.to_owned() } else { name.clone() }, writer);
-        Ok((sink, TrackedOutput { name, regular: tracked }))
+        Ok((sink, TrackedOutput { means, name, regular: tracked }))
     }
 }
 
@@ -373,6 +418,11 @@ impl Tracked {
         std::iter::once(&self.rows).chain(&self.late).chain(&self.bad)
     }
 
+    /// Whether rows go to a file, of which what no checkpoint has is cut off when a run goes on.
+    pub fn rows_can_be_cut(&self) -> bool {
+        self.rows.regular.is_some()
+    }
+
     /// What a checkpoint is to say of the outputs, all that was to be written before it having been handed to the system.
     ///
     /// # Errors
@@ -388,10 +438,10 @@ impl Tracked {
     /// # Errors
     /// The system gives no further handles.
     pub fn to_sync(&self) -> Result<Vec<ToSync>, Error> {
-        let regular = self.all().filter_map(|output| Some((&output.name, &output.regular.as_ref()?.file)));
+        let regular = self.all().filter_map(|output| Some((output, &output.regular.as_ref()?.file)));
         regular
-            .map(|(name, file)| match file.try_clone() {
-                Ok(file) => Ok(ToSync { name: name.clone(), file }),
+            .map(|(TrackedOutput { means, name, .. }, file)| match file.try_clone() {
+                Ok(file) => Ok(ToSync { means: means.clone(), name: name.clone(), file }),
                 Err(source) => Err(Error::File { name: name.clone(), source }),
             })
             .collect()

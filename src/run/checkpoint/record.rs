@@ -12,7 +12,7 @@ use crate::input::position::{Extract, Position};
 use serde::{Deserialize, Serialize};
 
 /// Of this layout. A later one is refused.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Which file something is, as the system knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +108,8 @@ pub struct Payload {
     pub record: Record,
     /// Rows that this checkpoint lets out.
     pub held: Vec<u8>,
+    /// What looks at rows knows of those before.
+    pub gate: Vec<u8>,
     /// What the engine needs beside its pieces.
     pub head: Vec<u8>,
 }
@@ -135,10 +137,10 @@ impl Record {
     ///
     /// # Errors
     /// None that can be provoked: a name that is no text.
-    pub fn payload(&self, held: &[u8], head: &[u8]) -> Result<Vec<u8>, Error> {
+    pub fn payload(&self, held: &[u8], gate: &[u8], head: &[u8]) -> Result<Vec<u8>, Error> {
         let record = serde_json::to_vec(self).map_err(|error| Error::Refused(format!("the state: {error}")))?;
-        let mut payload = Vec::with_capacity(record.len() + held.len() + head.len() + 16);
-        for part in [&record[..], held] {
+        let mut payload = Vec::with_capacity(record.len() + held.len() + gate.len() + head.len() + 24);
+        for part in [&record[..], held, gate] {
             payload.extend_from_slice(&(part.len() as u64).to_le_bytes());
             payload.extend_from_slice(part);
         }
@@ -202,8 +204,9 @@ impl Payload {
             )));
         }
         let record: Record = serde_json::from_slice(record).map_err(|error| damaged(&error.to_string()))?;
-        let (held, head) = part(rest).ok_or_else(cut)?;
-        Ok(Payload { record, held: held.to_vec(), head: head.to_vec() })
+        let (held, rest) = part(rest).ok_or_else(cut)?;
+        let (gate, head) = part(rest).ok_or_else(cut)?;
+        Ok(Payload { record, held: held.to_vec(), gate: gate.to_vec(), head: head.to_vec() })
     }
 }
 

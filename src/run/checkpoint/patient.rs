@@ -1,0 +1,58 @@
+//! A pipe whose reader may take nothing any more: a run that is asked to stop must not wait for it.
+
+use crate::host::Asked;
+use crate::output::sink::Untaken;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+/// A pipe that says it can be written to takes this much at once.
+const PIPE_BUF: usize = 4096;
+
+/// Between two looks at whether the run is to stop.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// How long a reader may take nothing when the run is to stop. What is left of the two seconds is for the last checkpoint.
+const GRACE: Duration = Duration::from_millis(400);
+
+/// Writes to a pipe, socket or terminal, and gives up if the run is to stop and nobody takes anything.
+pub struct Patient {
+    file: File,
+    asked: Asked,
+    /// Since when nobody has taken anything, as far as it matters.
+    since: Option<Instant>,
+}
+
+impl Patient {
+    /// Nobody else should write there: what then has no room would be waited for.
+    pub fn new(file: File, asked: Asked) -> Patient {
+        Patient { file, asked, since: None }
+    }
+}
+
+impl Write for Patient {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        loop {
+            let mut fds = [PollFd::new(&self.file, PollFlags::OUT)];
+            match poll(&mut fds, Some(&LOOK)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) if !self.asked.to_stop() => {}
+                Ok(0) | Err(rustix::io::Errno::INTR) => {
+                    if self.since.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                        return Err(io::Error::other(Untaken));
+                    }
+                }
+                // Also when the reader has gone away: the write says so.
+                Ok(_) => {
+                    self.since = None;
+                    return self.file.write(&buffer[..buffer.len().min(PIPE_BUF)]);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
