@@ -48,7 +48,7 @@ fn below(rng: &mut Rng, limit: u64) -> u64 {
 }
 
 /// Records out of order, some too late, some bad, in several files.
-fn records(seed: u64, lines: u64, first: u64, csv: bool) -> Vec<u8> {
+pub fn records(seed: u64, lines: u64, first: u64, csv: bool) -> Vec<u8> {
     let mut rng = Rng(seed);
     let mut text = if csv { b"ts,key,v,id\n".to_vec() } else { Vec::new() };
     for line in first..first + lines {
@@ -175,6 +175,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// Its number as a process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn end(mut self) -> (Option<i32>, String) {
         let mut said = String::new();
         self.child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("UTF-8");
@@ -227,6 +232,16 @@ fn cases() -> Vec<Case> {
             From::Redirected("a.csv"),
             To::Appended,
             "-w 30s -d 3s --dedup id --dedup-within 1m -a collect:v:3 -a argmax:key:v",
+        ),
+        case(
+            From::Files("a.ndjson b.ndjson"),
+            To::Appended,
+            "-k key -w 2s -d 3s --fill previous --fill-limit 3 -a sum:v",
+        ),
+        case(
+            From::Files("a.ndjson"),
+            To::Named,
+            "-k key -w 10s -d 3s -l 20s --having count>8 --warn-if count>9 --for 2",
         ),
     ]
 }

@@ -8,19 +8,13 @@
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::history::Rng;
 use crate::resume::{Case, From, Place, To, assert_equal, expected, outputs};
 use crate::state_directory::runs;
-
-/// Whether a command works; its complaints are nobody's business.
-fn works(words: &[&str]) -> bool {
-    let mut command = Command::new(words[0]);
-    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
+use crate::tools::has_strace;
 
 /// Everything that is written is a file of its own.
 const CASE: Case = Case {
@@ -29,9 +23,18 @@ const CASE: Case = Case {
     args: "-t ts -k key -w 10s -d 3s -l 20s -a count -a sum:v --late OUT.late --bad OUT.bad",
 };
 
+/// What a run may come to in which a call goes wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It is killed, or was over before.
+    Killed,
+    /// It ends by itself, with a line that says why if it could not go on.
+    Told,
+}
+
 /// Lets the n-th call of some kind go wrong in runs that go on from one another, and then one run come to its end.
-fn inject(test: &str, calls: &[&str], faults: &[&str], numbers: std::ops::RangeInclusive<u64>) {
-    if !works(&["strace", "-f", "true"]) {
+fn inject(test: &str, calls: &[&str], faults: &[&str], numbers: impl Iterator<Item = u64> + Clone, end: End) {
+    if !has_strace() {
         println!("skipped: no strace");
         return;
     }
@@ -47,31 +50,59 @@ fn inject(test: &str, calls: &[&str], faults: &[&str], numbers: std::ops::RangeI
             let by = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &rule];
             let begun = Instant::now();
             let (status, said) = place.start(&by, &CASE, "faulty", true).end();
-            assert!(begun.elapsed() < Duration::from_secs(20), "{context}: hangs");
+            assert!(begun.elapsed() < Duration::from_secs(60), "{context}: hangs");
             started += 1;
             ended_well += u64::from(status == Some(0));
-            assert!(matches!(status, Some(0) | None), "{context}: {status:?} {said}");
-            assert!(!said.contains("panicked"), "{context}: {said}");
+            let is_expected = match (status, end) {
+                (Some(0), _) | (None, End::Killed) => true,
+                (Some(1), End::Told) => said.lines().any(|line| line.starts_with("streamw: ")),
+                _ => false,
+            };
+            assert!(is_expected && !said.contains("panicked"), "{context}: {status:?} {said}");
         }
         let (status, said) = place.start(&[], &CASE, "faulty", true).end();
         assert_eq!(status, Some(0), "after {call} {fault}: {said}");
         assert_equal(&expected, &outputs(&place, "faulty"), &format!("after {call} {fault}"));
     }
-    println!("{started} runs went wrong, of which {ended_well} ended well all the same; 0 differences");
+    let wrong = started - ended_well;
+    println!("{started} runs, {wrong} went wrong; 0 differences: below {:.2} %", 300.0 / started as f64);
 }
 
 const CALLS: [&str; 10] =
     ["openat", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "unlink", "flock", "mkdir"];
 
+/// Numbers of calls: one after the other, so that each run that recovers from the last comes a little further (F3). With
+/// `STREAMW_STATE_FROM=20` they begin there.
+fn numbers(count: u64) -> impl Iterator<Item = u64> + Clone {
+    let from = std::env::var("STREAMW_STATE_FROM").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    from..from + count
+}
+
 #[test]
 fn f2_killed_at_some_calls_of_the_system_nothing_is_lost_or_repeated() {
-    inject("f2-some", &["fdatasync", "fsync", "rename", "write"], &["signal=KILL"], 1..=3);
+    inject("f2-some", &["fdatasync", "fsync", "rename", "write"], &["signal=KILL"], 1..=3, End::Killed);
 }
 
 #[test]
 #[ignore = "takes minutes"]
-fn f2_killed_at_each_call_of_the_system_nothing_is_lost_or_repeated() {
-    inject("f2", &CALLS, &["signal=KILL"], 1..=runs(20));
+fn f2_f3_killed_at_each_call_of_the_system_nothing_is_lost_or_repeated() {
+    inject("f2", &CALLS, &["signal=KILL"], numbers(runs(20)), End::Killed);
+}
+
+/// Not `write`, by which a run also says what is wrong, and wakes its own threads; nor `openat`, by which its parts are
+/// loaded before it is itself. Both are failed by the seam in resume_calls.rs.
+const FALLIBLE: [&str; 9] =
+    ["pwrite64", "fsync", "fdatasync", "sync_file_range", "ftruncate", "rename", "unlink", "flock", "mkdir"];
+
+#[test]
+fn f6_some_calls_of_the_system_fail_and_the_next_run_goes_on() {
+    inject("f6-some", &["fdatasync", "pwrite64"], &["error=EIO", "error=ENOSPC"], 1..=2, End::Told);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn f6_each_call_of_the_system_fails_and_the_next_run_goes_on() {
+    inject("f6", &FALLIBLE, &["error=EIO", "error=ENOSPC"], numbers(runs(10)), End::Told);
 }
 
 #[test]

@@ -8,7 +8,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use streamw::state::{StateDir, StateError};
@@ -17,23 +16,13 @@ use crate::history::Rng;
 use crate::state_child::{self, COMMITS, IN_PLACE, MUCH, Running, Told, assert_within};
 use crate::state_directory::{assert_holds, runs};
 use crate::state_script::{LARGE, SMALL, Script, Size};
+use crate::tools::{Image, Mounted, fill, has_strace, stop};
 
 fn fresh(test: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state_faults").join(test);
     let _ = fs::remove_dir_all(&path);
     fs::create_dir_all(&path).expect("a directory for tests");
     path
-}
-
-/// Whether a command works; its complaints are nobody's business.
-fn works(words: &[&str]) -> bool {
-    let mut command = Command::new(words[0]);
-    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("the path is UTF-8")
 }
 
 /// What is there now, checked in full, is what was acknowledged or one checkpoint more.
@@ -52,7 +41,7 @@ fn assert_kept(path: &Path, acknowledged: Option<u64>, size: Size, context: &str
 /// Runs a child in which the n-th call of some kind fails, for n = 1, 2, … until a run has no n-th call. Each child
 /// works on the state that the ones before it have left.
 fn inject(name: &str, settings: &[(&str, &str)], calls: &[&str], faults: &[&str], most: u64) {
-    if !works(&["strace", "-f", "true"]) {
+    if !has_strace() {
         println!("skipped: no strace");
         return;
     }
@@ -104,87 +93,38 @@ fn f6_each_call_of_the_system_fails() {
     inject("f6_in_place", &[SOME, (IN_PLACE, "1")], &calls, &faults, runs(4));
 }
 
-/// Something mounted, until it is dropped.
-struct Mounted {
-    at: PathBuf,
-}
-
-impl Mounted {
-    fn new(words: &[&str], at: &Path) -> Option<Mounted> {
-        fs::create_dir_all(at).expect("a directory for tests");
-        works(&[&["mount"], words, &[text(at)]].concat()).then(|| Mounted { at: at.to_owned() })
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        // A process that has just been killed may still hold a file.
-        for _ in 0..50 {
-            if works(&["umount", text(&self.at)]) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        println!("{} is still mounted", self.at.display());
-    }
-}
-
-/// The threads of a process have all stopped.
-fn is_stopped(process: u32) -> bool {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { return true };
-    tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok()).all(|stat| {
-        let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
-        matches!(state, Some('T' | 't' | 'Z' | 'X'))
-    })
-}
-
 #[test]
 #[ignore = "needs root and a loop device"]
 fn f5_power_cuts_on_a_file_system_image() {
     let directory = fresh("f5");
-    let (image, cut) = (directory.join("image"), directory.join("cut"));
-    let mount_point = directory.join("mounted");
     let mut rng = Rng(runs(1));
-    let (mut acknowledged, mut cuts, mut checkpoints) = (None, 0, 0);
+    let (mut image, mut acknowledged, mut cuts, mut checkpoints) = (None, None, 0, 0);
     for number in 0..runs(10) {
         // Now and then anew; otherwise the next one begins on what the cut has left.
         if number % 5 == 0 {
-            fs::write(&image, "").expect("our own");
-            fs::OpenOptions::new().write(true).open(&image).and_then(|file| file.set_len(160 << 20)).expect("room");
-            if !works(&["mkfs.ext4", "-q", "-F", text(&image)]) {
-                println!("skipped: no mkfs.ext4");
-                return;
-            }
-            acknowledged = None;
+            (image, acknowledged) = (Image::new(&directory, 160 << 20), None);
         }
-        let mode = if number % 2 == 0 { "loop,data=ordered" } else { "loop,data=writeback" };
+        let mode = if number % 2 == 0 { "ordered" } else { "writeback" };
         let much = number % 10 < 5;
         let settings: &[(&str, &str)] = if much { &[(MUCH, "1")] } else { &[] };
-        let Some(mounted) = Mounted::new(&["-o", mode, text(&image)], &mount_point) else {
-            println!("skipped: no right to mount");
+        let Some((image, mounted)) = image.as_ref().and_then(|image| Some((image, image.mount(mode)?))) else {
+            println!("skipped: no mkfs.ext4, or no right to mount");
             return;
         };
-        let mut child = Running::start(&mount_point.join("st"), settings);
+        let mut child = Running::start(&image.at.join("st"), settings);
         let until = Instant::now() + Duration::from_millis(rng.between(1, 2_500) as u64);
         while Instant::now() < until && child.line() != Told::End {}
-        // The process stands still while the image is copied, which is then what the device had received.
-        assert!(works(&["kill", "-STOP", &child.process.id().to_string()]));
-        while !is_stopped(child.process.id()) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        fs::copy(&image, &cut).expect("room");
+        stop(child.process.id());
+        image.cut();
         let context = format!("cut {number}, {mode}, {}", if much { "large" } else { "small" });
         let ended = child.kill();
         checkpoints += ended.told.len();
         acknowledged = ended.check(acknowledged, &context);
         drop(mounted);
-        fs::rename(&cut, &image).expect("our own");
-        let Some(mounted) = Mounted::new(&["-o", mode, text(&image)], &mount_point) else {
-            panic!("{context}: the image cannot be mounted");
-        };
+        image.take_cut();
+        let _mounted = image.mount(mode).unwrap_or_else(|| panic!("{context}: the image cannot be mounted"));
         let size = if much { LARGE } else { SMALL };
-        acknowledged = assert_kept(&mount_point.join("st"), acknowledged, size, &context);
-        drop(mounted);
+        acknowledged = assert_kept(&image.at.join("st"), acknowledged, size, &context);
         cuts += 1;
     }
     println!("{cuts} cuts, {checkpoints} checkpoints, none lost: below {:.2} %", 300.0 / f64::from(cuts));
@@ -195,7 +135,7 @@ fn f5_power_cuts_on_a_file_system_image() {
 fn f7_a_full_disk_ends_the_run_and_is_no_loss() {
     let mount_point = fresh("f7").join("mounted");
     for number in 0..runs(4) {
-        let Some(_mounted) = Mounted::new(&["-t", "tmpfs", "-o", "size=20m", "none"], &mount_point) else {
+        let Some(_mounted) = Mounted::memory(20 << 20, &mount_point) else {
             println!("skipped: no right to mount");
             return;
         };
@@ -203,7 +143,7 @@ fn f7_a_full_disk_ends_the_run_and_is_no_loss() {
         let mut acknowledged = Running::start(&path, &[(COMMITS, "10")]).end().check(None, "with room");
         // First full while it runs, then before it is opened.
         let ballast = mount_point.join("ballast");
-        let room = (number % 4) as usize * 700_000;
+        let room = (number % 4) * 700_000;
         fill(&ballast, room);
         for attempt in 0..3 {
             let context = format!("{number}, full, attempt {attempt}");
@@ -220,15 +160,4 @@ fn f7_a_full_disk_ends_the_run_and_is_no_loss() {
         fs::remove_file(&ballast).expect("our own");
         assert_kept(&path, acknowledged, SMALL, &format!("{number}, with room again"));
     }
-}
-
-/// Takes all room but about `rest` bytes.
-fn fill(path: &Path, rest: usize) {
-    let block = vec![1; 4096];
-    let mut file = fs::File::create(path).expect("room for a name");
-    let mut length = 0;
-    while std::io::Write::write_all(&mut file, &block).is_ok() {
-        length += block.len() as u64;
-    }
-    file.set_len(length.saturating_sub(rest as u64)).expect("our own");
 }
