@@ -86,6 +86,8 @@ Register-ArgumentCompleter -Native -CommandName 'streamw' -ScriptBlock {
             [CompletionResult]::new('--expect-keys', '--expect-keys', [CompletionResultType]::ParameterName, 'Fail if a window that has rows has none for a key of this file, one a line (exit 3)')
             [CompletionResult]::new('--expect-windows', '--expect-windows', [CompletionResultType]::ParameterName, 'Fail if a window between these times has no row, or none for a key of --expect-keys (exit 3)')
             [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write what the checks found as a file that CI systems show: JUnit''s XML')
+            [CompletionResult]::new('--check-order', '--check-order', [CompletionResultType]::ParameterName, 'Read the files again in N other orders within -d, and fail if other rows come of one (exit 3)')
+            [CompletionResult]::new('--order-seed', '--order-seed', [CompletionResultType]::ParameterName, 'The same seed makes the same orders')
             [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'Keep checkpoints in a directory, and go on from the newest one')
             [CompletionResult]::new('--checkpoint-interval', '--checkpoint-interval', [CompletionResultType]::ParameterName, 'Time between checkpoints')
             [CompletionResult]::new('--stdin-resume', '--stdin-resume', [CompletionResultType]::ParameterName, 'What a pipe on stdin brings when a run goes on')

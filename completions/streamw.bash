@@ -47,7 +47,7 @@ _streamw() {
 
     case "${cmd}" in
         streamw)
-            opts="-w -d -l -F -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --fill --fill-limit --offset --watermark-delay --allowed-lateness --late-rule --emit --max-jump --max-future --merge --idle-timeout --idle-flush --follow --from --history --rotate-wait --poll-interval --punctuate --partition --time --time-format --timezone --year --key --key-limit --on-key-limit --dedup --dedup-within --agg --input-format --delimiter --no-header --columns --null --max-line --replay --replay-max-gap --threads --output-format --csv-safe --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --where --let --where-first --having --fail-if --warn-if --for --expect --tolerance --update-expect --expect-keys --expect-windows --report --state --checkpoint-interval --flush --hold --stdin-resume --config --print-config --help --version chaos completions man state"
+            opts="-w -d -l -F -t -k -a -i -o -q -v -h -V --window --trigger --early --updates --fill --fill-limit --offset --watermark-delay --allowed-lateness --late-rule --emit --max-jump --max-future --merge --idle-timeout --idle-flush --follow --from --history --rotate-wait --poll-interval --punctuate --partition --time --time-format --timezone --year --key --key-limit --on-key-limit --dedup --dedup-within --agg --input-format --delimiter --no-header --columns --null --max-line --replay --replay-max-gap --threads --output-format --csv-safe --output --output-time --late --bad --stats --quiet --verbose --color --strict --max-bad --max-late --where --let --where-first --having --fail-if --warn-if --for --expect --tolerance --update-expect --expect-keys --expect-windows --report --check-order --order-seed --state --checkpoint-interval --flush --hold --stdin-resume --config --print-config --help --version chaos completions man state"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -310,6 +310,14 @@ _streamw() {
                     return 0
                     ;;
                 --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check-order)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --order-seed)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

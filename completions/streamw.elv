@@ -83,6 +83,8 @@ set edit:completion:arg-completer[streamw] = {|@words|
             cand --expect-keys 'Fail if a window that has rows has none for a key of this file, one a line (exit 3)'
             cand --expect-windows 'Fail if a window between these times has no row, or none for a key of --expect-keys (exit 3)'
             cand --report 'Write what the checks found as a file that CI systems show: JUnit''s XML'
+            cand --check-order 'Read the files again in N other orders within -d, and fail if other rows come of one (exit 3)'
+            cand --order-seed 'The same seed makes the same orders'
             cand --state 'Keep checkpoints in a directory, and go on from the newest one'
             cand --checkpoint-interval 'Time between checkpoints'
             cand --stdin-resume 'What a pipe on stdin brings when a run goes on'

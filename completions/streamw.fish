@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_streamw_global_optspecs
-    string join \n w/window= trigger= early= updates= fill= fill-limit= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush F/follow from= history= rotate-wait= poll-interval= punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= where= let= where-first having= fail-if= warn-if= for= expect= tolerance= update-expect expect-keys= expect-windows= report= state= checkpoint-interval= flush hold stdin-resume= config= print-config h/help V/version
+    string join \n w/window= trigger= early= updates= fill= fill-limit= offset= d/watermark-delay= l/allowed-lateness= late-rule= emit= max-jump= max-future= merge idle-timeout= idle-flush F/follow from= history= rotate-wait= poll-interval= punctuate= partition= t/time= time-format= timezone= year= k/key= key-limit= on-key-limit= dedup= dedup-within= a/agg= i/input-format= delimiter= no-header columns= null= max-line= replay= replay-max-gap= threads= o/output-format= csv-safe output= output-time= late= bad= stats q/quiet v/verbose color= strict max-bad= max-late= where= let= where-first having= fail-if= warn-if= for= expect= tolerance= update-expect expect-keys= expect-windows= report= check-order= order-seed= state= checkpoint-interval= flush hold stdin-resume= config= print-config h/help V/version
 end
 
 function __fish_streamw_needs_command
@@ -100,6 +100,8 @@ complete -c streamw -n "__fish_streamw_needs_command" -l tolerance -d 'How far n
 complete -c streamw -n "__fish_streamw_needs_command" -l expect-keys -d 'Fail if a window that has rows has none for a key of this file, one a line (exit 3)' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l expect-windows -d 'Fail if a window between these times has no row, or none for a key of --expect-keys (exit 3)' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l report -d 'Write what the checks found as a file that CI systems show: JUnit\'s XML' -r -F
+complete -c streamw -n "__fish_streamw_needs_command" -l check-order -d 'Read the files again in N other orders within -d, and fail if other rows come of one (exit 3)' -r
+complete -c streamw -n "__fish_streamw_needs_command" -l order-seed -d 'The same seed makes the same orders' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l state -d 'Keep checkpoints in a directory, and go on from the newest one' -r -F
 complete -c streamw -n "__fish_streamw_needs_command" -l checkpoint-interval -d 'Time between checkpoints' -r
 complete -c streamw -n "__fish_streamw_needs_command" -l stdin-resume -d 'What a pipe on stdin brings when a run goes on' -r -f -a "skip\t'the same once more, as in cat FILE | streamw: what was processed is checked and skipped'

@@ -34,7 +34,7 @@ impl Exit {
         ("0", "done; also when the reader of stdout has gone away"),
         ("1", "the run failed: a file, a column, an expression, --strict, --key-limit"),
         ("2", "the command line makes no sense"),
-        ("3", "a check failed: --max-bad, --max-late, --fail-if, --expect"),
+        ("3", "a check failed: --max-bad, --max-late, --fail-if, --expect..., --check-order"),
         ("130, 143", "stopped by SIGINT or SIGTERM, after whole lines"),
     ];
 }

@@ -28,7 +28,7 @@
 //! 3  cli  input  output  progress  state        words, bytes, threads, disk: they do not know one another
 //! 2  engine                                     pure: same inputs, same panes; no clock, no I/O
 //! 1  window   aggregate                         pure
-//! 0  time     event      metrics     suggest    expr   codec   pure
+//! 0  time     event      metrics     suggest    random    expr   codec   pure
 //! ```
 //!
 //! Rule numbers in comments (T2, N1, E3, …) are those of the project's contract; the README says
@@ -47,6 +47,7 @@ pub mod input;
 pub mod metrics;
 pub mod output;
 pub mod progress;
+pub mod random;
 pub mod run;
 pub mod state;
 pub mod suggest;

@@ -220,6 +220,7 @@ fn every_flag_that_takes_a_value_comes_back_from_print_config() {
                 "on-key-limit" => "--key-limit 5 -k id",
                 "where-first" => "--where a",
                 "hold" | "stdin-resume" => "--state st",
+                "order-seed" => "--check-order 2",
                 "tolerance" | "update-expect" => "--expect a",
                 _ => "",
             };

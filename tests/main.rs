@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod chaos;
+mod check_order;
 mod checks;
 mod cli;
 mod config;

@@ -56,6 +56,7 @@ impl<const LARGEST: bool> Accumulate for Arg<LARGEST> {
             result: Self::value,
         }
     }];
+    const HEEDS_ARRIVAL: bool = true;
 
     #[inline(never)]
     fn add(&mut self, sample: &Sample<'_>) {

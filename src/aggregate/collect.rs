@@ -49,6 +49,7 @@ impl Accumulate for Collect {
         },
     }];
     const IS_SHAPED: bool = true;
+    const HEEDS_ARRIVAL: bool = true;
 
     fn new(argument: &Argument) -> Collect {
         Collect { kept: Vec::new(), limit: argument.count() as u32 }

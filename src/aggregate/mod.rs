@@ -179,6 +179,9 @@ pub trait Accumulate: Default + Clone + 'static {
     /// Whether what is kept depends on the argument, so that only functions with equal ones share it.
     const IS_SHAPED: bool = false;
 
+    /// Whether, of events of equal time, those that arrive first decide the answer.
+    const HEEDS_ARRIVAL: bool = false;
+
     /// An accumulator that has seen nothing.
     fn new(_argument: &Argument) -> Self {
         Self::default()
@@ -229,6 +232,8 @@ pub struct Family {
     pub restore: fn(&Argument, &mut Reader<'_>) -> Result<Accumulator, Damaged>,
     /// Whether only functions with equal arguments share an accumulator.
     pub is_shaped: bool,
+    /// Whether answers depend on the order in which events of equal time arrive.
+    pub heeds_arrival: bool,
     /// Its functions.
     pub functions: &'static [Listed],
 }
@@ -247,6 +252,7 @@ macro_rules! aggregates {
             new: |argument| Accumulator::$variant(<$accumulator>::new(argument)),
             restore: |argument, bytes| Ok(Accumulator::$variant(<$accumulator>::restore(argument, bytes)?)),
             is_shaped: <$accumulator>::IS_SHAPED,
+            heeds_arrival: <$accumulator>::HEEDS_ARRIVAL,
             functions: {
                 const LISTED: [Listed; <$accumulator>::FUNCTIONS.len()] = listed(<$accumulator>::FUNCTIONS);
                 &LISTED

@@ -63,6 +63,7 @@ impl<const LATEST: bool> Accumulate for Edge<LATEST> {
             result: Self::value,
         }
     }];
+    const HEEDS_ARRIVAL: bool = true;
 
     fn add(&mut self, sample: &Sample<'_>) {
         let time = sample.time();
@@ -184,6 +185,7 @@ impl Accumulate for Course {
             result: Self::rate,
         },
     ];
+    const HEEDS_ARRIVAL: bool = true;
 
     #[inline(never)]
     fn add(&mut self, sample: &Sample<'_>) {

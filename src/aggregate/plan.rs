@@ -210,6 +210,11 @@ impl AggregatePlan {
         function.operand != Operand::Value
     }
 
+    /// Whether a column depends on the order in which events of equal time arrive.
+    pub fn heeds_arrival(&self, column: &Column) -> bool {
+        FAMILIES[self.slots[column.slot].family].heeds_arrival
+    }
+
     /// The value of a column of this plan in a row.
     pub fn value<'a>(&self, column: &Column, row: &'a [Accumulator]) -> Value<'a> {
         row[column.slot].result(column.function, &column.argument)

@@ -14,6 +14,7 @@ use crate::output::gate::Gate;
 use crate::output::having::Having;
 use crate::output::presence::{MOST_WINDOWS, Presence};
 use crate::output::row::RowScope;
+use crate::output::whole_table::WholeTable;
 use crate::time::parse::{TimeCache, TimeFormat, TimeRules};
 use crate::time::year::YearRule;
 use crate::time::zone::Zone;
@@ -180,11 +181,17 @@ impl CheckFlags {
         }
     }
 
-    /// What looks at rows of this shape, if anything does.
+    /// What looks at rows of this shape, if anything does, and gathers them all if the order is checked.
     ///
     /// # Errors
     /// For people: the flag, the column of the expression, and what is wrong there.
-    pub(super) fn gate(&self, shape: &RowShape, engine: &EngineConfig, zone: &Zone) -> Result<Option<Gate>, String> {
+    pub(super) fn gate(
+        &self,
+        shape: &RowShape,
+        engine: &EngineConfig,
+        zone: &Zone,
+        checks_order: bool,
+    ) -> Result<Option<Gate>, String> {
         let having = self.having.as_ref().map(|source| {
             let told = |fault: Fault| format!("--having {}", fault.of(source));
             let program = parse(source, &mut RowScope::new(shape)).and_then(Program::condition).map_err(told)?;
@@ -198,12 +205,13 @@ impl CheckFlags {
             return Err("--for N is for checks of rows; add one, as in --fail-if 'count < 100' --for 3".into());
         }
         let finally = self.finally(shape, engine, zone)?;
-        if having.is_none() && checks.is_empty() && finally.is_none() {
+        let table = checks_order.then(|| WholeTable::new(shape, &engine.windows));
+        if having.is_none() && checks.is_empty() && finally.is_none() && table.is_none() {
             return Ok(None);
         }
         let consecutive = self.consecutive.unwrap_or(1).into();
         let checks = Checks::new(checks, shape, consecutive, &engine.windows, engine.lateness);
-        Ok(Some(Gate::new(shape.clone(), having, checks, finally)))
+        Ok(Some(Gate::new(shape.clone(), having, checks, finally, table)))
     }
 }
 

@@ -71,6 +71,8 @@ pub struct Config {
     pub max_late_share: Option<Share>,
     /// What looks at rows on their way out (`--having`, `--fail-if`).
     pub gate: Option<Gate>,
+    /// The other orders that are tried.
+    pub check_order: Option<CheckOrder>,
     /// Whether to print a summary.
     pub has_stats: bool,
     /// Which lines for people are told, and how.
@@ -87,6 +89,15 @@ pub struct Config {
     pub choices: Vec<String>,
     /// What is probably a mistake, for people.
     pub warnings: Vec<String>,
+}
+
+/// Other orders of the same records (`--check-order`).
+#[derive(Clone, Copy, Debug)]
+pub struct CheckOrder {
+    /// How many.
+    pub orders: u64,
+    /// Which.
+    pub seed: u64,
 }
 
 /// How fast a recorded input is fed (`--replay`).
@@ -186,6 +197,7 @@ impl Config {
         let key_limit = key_limit(&flags)?;
         let windows = windows(&flags)?;
         let running = running(&flags, &windows)?;
+        let check_order = flags.order.config(&flags, &windows)?;
         let follow = flags.follow.follow(&flags.files)?;
         let sources = sources(&flags)?;
         let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
@@ -246,7 +258,7 @@ impl Config {
         if state.is_some() {
             flags.checks.refuse_with_state()?;
         }
-        let gate = flags.checks.gate(&shape, &engine, &flags.timezone)?;
+        let gate = flags.checks.gate(&shape, &engine, &flags.timezone, check_order.is_some())?;
         let mut projection = Projection {
             time,
             time_is_arrival: flags.time.as_deref() == Some(ARRIVAL),
@@ -265,6 +277,7 @@ impl Config {
             shape,
             engine,
             gate,
+            check_order,
             time_is_given: flags.time.is_some(),
             projection,
             is_merged: flags.merge,
@@ -341,7 +354,7 @@ struct Sources {
 }
 
 /// The event time that is no field but the arrival.
-const ARRIVAL: &str = "@now";
+pub(super) const ARRIVAL: &str = "@now";
 
 fn sources(flags: &Flags) -> Result<Sources, String> {
     let field = |flag, name: &Option<String>| {

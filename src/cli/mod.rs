@@ -7,9 +7,10 @@ mod config;
 mod config_file;
 mod follow;
 mod layers;
+mod order;
 pub mod state;
 
-pub use config::{Config, Pace, Share};
+pub use config::{CheckOrder, Config, Pace, Share};
 pub use follow::Follow;
 pub use layers::{Environment, PREFIX};
 
@@ -32,6 +33,7 @@ use clap_complete::Shell;
 use color::ColorFlag;
 use follow::FollowFlags;
 use layers::{ConfigFlags, Layers};
+use order::OrderFlags;
 use state::{StateCommand, StateFlags};
 use std::ffi::OsString;
 use std::fmt;
@@ -408,6 +410,9 @@ struct Flags {
 
     #[command(flatten)]
     checks: CheckFlags,
+
+    #[command(flatten)]
+    order: OrderFlags,
 
     #[command(flatten)]
     state: StateFlags,

@@ -4,6 +4,7 @@ use crate::cli::chaos::Chaos;
 use crate::error::TIME_FIELDS;
 use crate::event::number::{Number, pow10, write_exact};
 use crate::event::projection::Field;
+use crate::random::Random;
 use crate::time::format::TimeStyle;
 use crate::time::parse::{TimeCache, TimeFormat, TimeRules};
 use crate::time::year::YearRule;
@@ -36,20 +37,6 @@ impl Tally {
     }
 }
 
-/// Random numbers: splitmix64.
-struct Random(u64);
-
-impl Random {
-    /// From 0 to 1.
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
 /// What becomes of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
@@ -77,7 +64,7 @@ pub fn run(config: &Chaos, inputs: Vec<Box<dyn Read>>, out: &mut dyn Write) -> i
     let mut work = Work {
         config,
         rules,
-        random: Random(config.seed),
+        random: Random::new(config.seed),
         tally: Tally::default(),
         newest: Timestamp::MIN,
         held: BinaryHeap::new(),
@@ -187,7 +174,7 @@ impl Work<'_> {
     /// One number decides, so that a record's fate depends on nothing but its place and the flags.
     fn fate(&mut self) -> Fate {
         let Chaos { drop, garbage, future, late, dup, .. } = *self.config;
-        let mut rest = self.random.next();
+        let mut rest = self.random.share();
         for (share, fate) in [
             (drop, Fate::Drop),
             (garbage, Fate::Garbage),

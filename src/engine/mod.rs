@@ -13,6 +13,7 @@ mod held;
 mod input;
 pub mod keys;
 mod lane;
+pub mod orders;
 pub mod pane;
 pub mod runaway;
 pub mod running;

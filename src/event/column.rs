@@ -105,6 +105,11 @@ impl KeyColumn {
         self.bytes[self.keys[index].start as usize..].first_chunk().copied().unwrap_or_default()
     }
 
+    /// Whether it has no keys.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Empties the column and keeps its memory.
     pub fn clear(&mut self) {
         self.bytes.clear();

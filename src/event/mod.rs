@@ -258,6 +258,39 @@ impl EventBatch {
         self.filtered.get(index).copied().unwrap_or(false)
     }
 
+    /// Appends an event of another batch, but not where it stands, nor its partition.
+    pub fn push_copy(&mut self, from: &EventBatch, index: usize) {
+        self.times.push(from.times[index]);
+        self.records.push(RecordSpan { text: TextSpan::default(), line: 0 });
+        for (keys, theirs) in [(&mut self.keys, &from.keys), (&mut self.ids, &from.ids)] {
+            if !theirs.is_empty() {
+                keys.pending().extend_from_slice(theirs.get(index).0);
+                keys.commit();
+            }
+        }
+        if !from.filtered.is_empty() {
+            self.filtered.push(from.is_filtered(index));
+        }
+        for (numbers, theirs) in self.numbers.iter_mut().zip(&from.numbers).filter(|(_, theirs)| !theirs.is_empty()) {
+            numbers.push(theirs[index].clone());
+        }
+        for (field, theirs) in from.values.iter().enumerate().filter(|(_, theirs)| !theirs.is_empty()) {
+            let value = match theirs[index] {
+                RawValue::Null => RawValue::Null,
+                RawValue::Json(span) => RawValue::Json(self.push_text(from.text(span))),
+                RawValue::Text(span) => RawValue::Text(self.push_text(from.text(span))),
+            };
+            self.values[field].push(value);
+        }
+    }
+
+    /// Appends text to the side buffer.
+    pub(crate) fn push_text(&mut self, text: &[u8]) -> TextSpan {
+        let start = (self.bytes.len() + self.unescaped.len()) as u32;
+        self.unescaped.extend_from_slice(text);
+        TextSpan { start, len: text.len() as u32 }
+    }
+
     /// The bytes that a span points to.
     #[inline]
     pub fn text(&self, span: TextSpan) -> &[u8] {

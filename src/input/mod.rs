@@ -4,6 +4,7 @@
 //! [`reader`] cuts, in order; [`pool`] decodes, in parallel, and hands on in order. A new format is
 //! a file beside this one with `impl Format`, and a line in [`detect`].
 
+pub mod again;
 pub mod combined;
 pub mod csv;
 pub mod cut;

@@ -30,6 +30,8 @@ pub enum Tolerance {
     Absolute(f64),
     /// By this share of the larger one.
     Relative(f64),
+    /// Numbers that are not exact, by this share of the larger one, or of 1 if that is more; exact ones not at all.
+    OfFloats(f64),
 }
 
 impl FromStr for Tolerance {
@@ -48,11 +50,14 @@ impl FromStr for Tolerance {
 impl Tolerance {
     fn allows(self, a: &Number, b: &Number) -> bool {
         let distance = || (a.to_f64() - b.to_f64()).abs();
+        let larger = || a.to_f64().abs().max(b.to_f64().abs());
         compare_numbers(a, b).is_eq()
             || match self {
                 Tolerance::Exact => false,
                 Tolerance::Absolute(most) => distance() <= most,
-                Tolerance::Relative(share) => distance() <= share * a.to_f64().abs().max(b.to_f64().abs()),
+                Tolerance::Relative(share) => distance() <= share * larger(),
+                Tolerance::OfFloats(_) if a.exact().is_some() && b.exact().is_some() => false,
+                Tolerance::OfFloats(share) => distance() <= share * larger().max(1.0),
             }
     }
 }
@@ -146,6 +151,19 @@ impl FinalTable {
         FinalTable { shape, slots, rows: BTreeMap::new() }
     }
 
+    /// The same without the columns that depend on the order of arrival.
+    pub fn of_any_order(shape: RowShape) -> FinalTable {
+        let mut table = FinalTable::new(shape);
+        let FinalTable { shape, slots, .. } = &mut table;
+        slots.retain(|(slot, _)| !shape.heeds_arrival(*slot));
+        table
+    }
+
+    /// How many rows there are.
+    pub fn count(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Takes the next row that is printed.
     pub fn take(&mut self, pane: &Pane<'_>) {
         let identity =
@@ -165,6 +183,50 @@ impl FinalTable {
         let cell = |(slot, _): &(usize, bool)| Cell::of(row.value(*slot).unwrap_or(Value::Null));
         let cells = self.slots.iter().map(cell).collect();
         self.rows.insert(identity, cells);
+    }
+
+    /// What differs from another table of the same columns, as [`FinalTable::differences`] says it.
+    pub fn differences_from(&self, other: &FinalTable, tolerance: Tolerance) -> (Vec<String>, usize) {
+        let (mut told, mut count) = (Vec::new(), 0);
+        let mut tell = |text: &dyn Fn() -> String| {
+            count += 1;
+            if told.len() < MOST_TOLD {
+                told.push(text());
+            }
+        };
+        let missing = other.rows.iter().filter(|(identity, _)| !self.rows.contains_key(*identity));
+        for (identity, cells) in &self.rows {
+            let Some(theirs) = other.rows.get(identity) else {
+                tell(&|| format!("{}: not expected", self.shown(cells)));
+                continue;
+            };
+            for (place, (own, their)) in cells.iter().zip(theirs).enumerate() {
+                if !own.is(their, tolerance) {
+                    tell(&|| format!("{}: {}", self.shown(cells), self.unequal(place, own, their)));
+                }
+            }
+        }
+        for (_, cells) in missing {
+            tell(&|| format!("{}: missing", self.shown(cells)));
+        }
+        (told, count)
+    }
+
+    /// What a row is known by.
+    fn shown(&self, cells: &[Cell]) -> String {
+        let names = self.shape.names();
+        let keys = self.slots.iter().zip(cells).filter(|((_, tells), _)| *tells);
+        let keys: Vec<_> = keys.map(|((slot, _), cell)| (names[*slot], cell.to_string())).collect();
+        shown(keys.iter().map(|(name, text)| (*name, text)))
+    }
+
+    /// `count is 3 and not 4`
+    fn unequal(&self, place: usize, own: &Cell, their: &Cell) -> String {
+        let [is, not] = [own, their].map(|cell| match cell.to_string() {
+            empty if empty.is_empty() => "null".to_owned(),
+            text => text,
+        });
+        format!("{} is {is} and not {not}", self.shape.names()[self.slots[place].0])
     }
 
     /// What differs from a table, for people; the first so many differences, and how many there are.
@@ -199,11 +261,7 @@ impl FinalTable {
                     for place in &values {
                         let theirs = row.get(ours[*place]).unwrap_or(&Cell::Null);
                         if !cells[*place].is(theirs, tolerance) {
-                            let [is, not] = [&cells[*place], theirs].map(|cell| match cell.to_string() {
-                                empty if empty.is_empty() => "null".to_owned(),
-                                text => text,
-                            });
-                            told.push(format!("{shown}: {} is {is} and not {not}", ours[*place]));
+                            told.push(format!("{shown}: {}", self.unequal(*place, &cells[*place], theirs)));
                         }
                     }
                 }

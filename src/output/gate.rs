@@ -4,6 +4,7 @@ use super::RowShape;
 use super::checks::Checks;
 use super::finally::Finally;
 use super::having::{Having, Verdict};
+use super::whole_table::WholeTable;
 use crate::engine::pane::{Pane, Timing};
 use crate::metrics::Counters;
 
@@ -16,6 +17,8 @@ pub struct Gate {
     looks_at_rows: bool,
     /// Checks of all rows together.
     pub finally: Option<Finally>,
+    /// What the rows make in the end, whether they are printed or not (`--check-order`).
+    pub table: Option<WholeTable>,
     /// For each of the windows asked for, the rows left out, by [`place`], and those that took back another instead.
     pub(super) left_out: Vec<[u64; 4]>,
     pub(super) taken_back: Vec<[u64; 4]>,
@@ -33,7 +36,13 @@ fn place(timing: Timing) -> usize {
 
 impl Gate {
     /// Looks at rows of a shape, of so many windows asked for.
-    pub fn new(shape: RowShape, having: Option<Having>, checks: Checks, finally: Option<Finally>) -> Gate {
+    pub fn new(
+        shape: RowShape,
+        having: Option<Having>,
+        checks: Checks,
+        finally: Option<Finally>,
+        table: Option<WholeTable>,
+    ) -> Gate {
         let windows = shape.windows.len().max(1);
         let looks_at_rows = checks.are_of_rows();
         Gate {
@@ -42,6 +51,7 @@ impl Gate {
             checks,
             looks_at_rows,
             finally,
+            table,
             left_out: vec![[0; 4]; windows],
             taken_back: vec![[0; 4]; windows],
         }
@@ -57,6 +67,9 @@ impl Gate {
         print: impl FnOnce(&Pane<'_>),
         say: impl FnOnce(&[u8]),
     ) -> Result<(), String> {
+        if let Some(table) = &mut self.table {
+            table.take(pane);
+        }
         let verdict = match &mut self.having {
             None => Verdict::Print,
             Some(having) => {

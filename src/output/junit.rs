@@ -22,6 +22,8 @@ impl Outcome {
             ("", _) => "true".into(),
             ("true of rows", 1) => "true of 1 row".into(),
             ("true of rows", count) => format!("true of {count} rows"),
+            ("another table in orders", 1) => "another table in 1 order".into(),
+            ("another table in orders", count) => format!("another table in {count} orders"),
             (of, 1) => format!("1 {}", of.strip_suffix('s').unwrap_or(of)),
             (of, count) => format!("{count} {of}"),
         }

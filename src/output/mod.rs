@@ -21,6 +21,7 @@ pub mod streak;
 pub mod summary;
 mod table;
 pub mod text;
+pub mod whole_table;
 
 use crate::aggregate::Value;
 use crate::aggregate::plan::{AggregatePlan, Column};

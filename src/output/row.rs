@@ -79,6 +79,11 @@ impl RowShape {
         (0..self.names().len()).filter(is_kept).map(|slot| (slot, tells(self.column(slot)))).collect()
     }
 
+    /// Whether a column depends on the order in which events of equal time arrive.
+    pub fn heeds_arrival(&self, slot: usize) -> bool {
+        matches!(self.column(slot), Column::Aggregate(place) if self.plan.heeds_arrival(&self.plan.columns[place]))
+    }
+
     /// What stands in the column at a place of [`cells::header`].
     fn column(&self, slot: usize) -> Column {
         let mut rest = slot;

@@ -7,13 +7,14 @@ use crate::output::side::Output;
 use std::time::Duration;
 
 /// Says which checks were violated and how often. A run that came to its end well fails then (E3). Only of a whole run all
-/// rows are judged together.
-pub fn tell(output: &mut Output, exit: Exit, is_whole: bool, took: Duration) -> Exit {
+/// rows are judged together. `more` is what came of another check.
+pub fn tell(output: &mut Output, exit: Exit, is_whole: bool, more: Option<Outcome>, took: Duration) -> Exit {
     let Some(gate) = output.gate() else { return exit };
     let mut outcomes = gate.checks.outcomes();
     if is_whole && !output.is_closed() {
         outcomes.extend(output.judge_rows());
     }
+    outcomes.extend(more);
     for outcome in outcomes.iter().filter(|outcome| outcome.count > 0) {
         let severity = if outcome.is_warning { Severity::Warning } else { Severity::Failure };
         output.say(severity, &format!("{}: {}", outcome.name, outcome.summary()));

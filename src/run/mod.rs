@@ -9,6 +9,7 @@ mod fields;
 mod following;
 mod keeping;
 mod open;
+mod orders;
 mod recap;
 mod refresh;
 mod replay;
@@ -27,6 +28,7 @@ use crate::host::{Clock, Host, Interrupts};
 use crate::input::reader::Source;
 use crate::output::RowFormat;
 use crate::output::finally::Finally;
+use crate::output::junit::Outcome;
 use crate::output::side::{Output, Sinks, Which};
 use crate::output::sink::Sink;
 use crate::output::text::for_people;
@@ -36,6 +38,7 @@ use crate::time::zone::Zone;
 use checkpoint::{Ends, Keeper};
 use fields::Fields;
 use open::{Opened, Writers};
+use orders::Halt;
 use refresh::Refresh;
 use replay::Replay;
 use std::collections::HashSet;
@@ -101,12 +104,16 @@ fn run(mut config: Config, host: Host) -> Exit {
             checkpoint::open(&mut config, &state, ends, &clock)
         }
     });
-    let started = opened.and_then(|(opened, engine, keeper)| start(&config, opened, engine, keeper, &clock));
+    let started = opened.and_then(|(mut opened, engine, keeper)| {
+        let again = opened.again.take();
+        Ok((start(&config, opened, engine, keeper, &clock)?, again))
+    });
     match started {
-        Ok(started) => {
+        Ok((started, again)) => {
             let is_alone = !started.writers.has_terminal;
-            let (view, stderr) = View::new(&config, clock, stderr, width, started.total, is_alone);
-            Run::new(config, started, stderr, interrupts, view).finish()
+            let (view, stderr) = View::new(&config, clock.clone(), stderr, width, started.total, is_alone);
+            let run = Run::new(&mut config, started, stderr, interrupts, view);
+            run.finish(|run| again.map_or(Ok(None), |again| run.check_orders(&config, &clock, &again)))
         }
         Err(error) => {
             let text = format!("{} {}\n", paint.prefix(Severity::Failure), for_people(&error.to_string()));
@@ -138,7 +145,7 @@ fn start(
     mut keeper: Option<Keeper>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Started, Error> {
-    let Opened { sources, watch, writers } = opened;
+    let Opened { sources, watch, writers, .. } = opened;
     let names: Vec<String> = config.projection.fields().map(|field| field.name.clone()).collect();
     let mut fields = Fields::new(names, sources.iter().any(|source| source.feed.is_live()));
     let total = sources.iter().map(|source| source.feed.size().map(|rest| source.start.offset + rest)).sum();
@@ -203,19 +210,19 @@ struct Run {
 
 impl Run {
     fn new(
-        config: Config,
+        config: &mut Config,
         started: Started,
         stderr: Box<dyn io::Write + Send>,
         interrupts: Interrupts,
         view: View,
     ) -> Run {
         let Started { engine, mut keeper, streams, watch, writers, fields, source_names, .. } = started;
-        let reopened = reopened(&config);
+        let reopened = reopened(config);
         let encoder = config.row_format.encoder(config.shape.clone(), config.row_paint);
         let sinks =
             Sinks { rows: writers.rows, late: writers.late, bad: writers.bad, stderr: Sink::new("stderr", stderr) };
         let mut output = Output::new(encoder, &config.shape, sinks, source_names, config.voice);
-        if let Some(gate) = config.gate {
+        if let Some(gate) = config.gate.take() {
             output.set_gate(gate);
         }
         for warning in &config.warnings {
@@ -260,8 +267,8 @@ impl Run {
         }
     }
 
-    /// Runs to the end and says how it was.
-    fn finish(mut self) -> Exit {
+    /// Runs to the end and says how it was. What more is to be done with the input is done when all of it was taken.
+    fn finish(mut self, more: impl FnOnce(&mut Run) -> Result<Option<Outcome>, Halt>) -> Exit {
         self.interrupts.listen();
         // Where signals cannot be heard, they do what they always do.
         let _ = self.watch.as_ref().map(|_| self.interrupts.hear_requests(!self.reopened.is_empty()));
@@ -271,7 +278,11 @@ impl Run {
         let last_words = self.last_words(&ending);
         let is_whole = matches!(ending, ending::Ending::EndOfInput);
         let exit = self.conclude(ending);
-        let exit = checking::tell(&mut self.output, exit, is_whole, self.view.elapsed());
+        let (exit, outcome) = match (is_whole, exit) {
+            (true, Exit::Done | Exit::CheckFailed) => self.after(exit, more),
+            _ => (exit, None),
+        };
+        let exit = checking::tell(&mut self.output, exit, is_whole, outcome, self.view.elapsed());
         let exit = self.end_state(last_words, exit);
         let exit = self.give_up_rows(exit);
         if self.output.is_picture() {
@@ -288,6 +299,25 @@ impl Run {
                 self.output.say(Severity::Failure, &error.to_string());
                 self.output.flush();
                 error.exit()
+            }
+        }
+    }
+
+    /// Does what more is to be done with the input.
+    fn after(
+        &mut self,
+        exit: Exit,
+        more: impl FnOnce(&mut Run) -> Result<Option<Outcome>, Halt>,
+    ) -> (Exit, Option<Outcome>) {
+        match more(self) {
+            Ok(outcome) => (exit, outcome),
+            Err(Halt::Signal(signal)) => {
+                self.output.say(Severity::Failure, "stopped by a signal; all rows are there");
+                (Exit::Signal(signal), None)
+            }
+            Err(Halt::Failed(error)) => {
+                self.output.say(Severity::Failure, &error.to_string());
+                (error.exit(), None)
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::cli::Config;
 use crate::error::Error;
 use crate::event::SourceId;
 use crate::host::Clock;
+use crate::input::again::Again;
 use crate::input::feed::{Feed, FileFeed};
 use crate::input::reader::{Source, Start};
 use crate::output::RowFormat;
@@ -24,6 +25,8 @@ pub struct Opened {
     pub watch: Option<Watch>,
     /// Where things go.
     pub writers: Writers,
+    /// The inputs once more, if they are to be read several times.
+    pub again: Option<Again>,
 }
 
 /// Where rows and reports go, but for stderr.
@@ -51,6 +54,7 @@ impl Opened {
     ) -> Result<Opened, Error> {
         let (sources, watch) = inputs(config, stdin, clock)?;
         refuse_overwriting(config, &sources)?;
+        let again = config.check_order.map(|_| Again::new(&sources)).transpose()?;
         let mut has_terminal = false;
         let mut create = |path: &PathBuf| create(path, &mut has_terminal);
         let rows = match &config.output {
@@ -63,7 +67,7 @@ impl Opened {
         };
         let late = config.late.as_ref().map(&mut create).transpose()?;
         let bad = config.bad.as_ref().map(&mut create).transpose()?;
-        Ok(Opened { sources, watch, writers: Writers { rows, late, bad, has_terminal } })
+        Ok(Opened { sources, watch, writers: Writers { rows, late, bad, has_terminal }, again })
     }
 }
 

@@ -153,7 +153,7 @@ pub fn open(
         held,
         notice,
     };
-    Ok((Opened { sources, watch, writers }, engine, Some(keeper)))
+    Ok((Opened { sources, watch, writers, again: None }, engine, Some(keeper)))
 }
 
 fn damaged(directory: &str, what: Damaged) -> Error {
