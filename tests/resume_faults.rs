@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::history::Rng;
 use crate::resume::{Case, From, Place, To, assert_equal, expected, outputs};
-use crate::state_directory::runs;
+use crate::state_directory::{first, runs};
 use crate::tools::has_strace;
 
 /// Everything that is written is a file of its own.
@@ -72,10 +72,9 @@ const CALLS: [&str; 10] =
     ["openat", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "unlink", "flock", "mkdir"];
 
 /// Numbers of calls: one after the other, so that each run that recovers from the last comes a little further (F3). With
-/// `STREAMW_STATE_FROM=20` they begin there.
+/// `STREAMW_STATE_FROM=20` they begin after the 20th.
 fn numbers(count: u64) -> impl Iterator<Item = u64> + Clone {
-    let from = std::env::var("STREAMW_STATE_FROM").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    from..from + count
+    1 + first()..=first() + count
 }
 
 #[test]
@@ -109,7 +108,7 @@ fn f6_each_call_of_the_system_fails_and_the_next_run_goes_on() {
 fn f10_damage_is_refused_or_does_no_harm() {
     let place = Place::new("f10", 4_000);
     let expected = expected(&place, &CASE);
-    let mut rng = Rng(10);
+    let mut rng = Rng(10 + first());
     let (mut refused, mut whole) = (0, 0);
     for round in 0..runs(12) {
         place.forget(&["hurt.out", "hurt.late", "hurt.bad"]);

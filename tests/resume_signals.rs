@@ -27,7 +27,7 @@ fn send(signal: Signal, child: &Child) {
     kill(Pid::from_raw(child.id() as i32), signal).expect("ours");
 }
 
-/// What a run without state writes, and the same without what waits at its end for a further run.
+/// What a run without state writes.
 fn whole(place: &Place, args: &str) -> Vec<u8> {
     let output = place.streamw(args).stdout(Stdio::piped()).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0));
@@ -151,7 +151,7 @@ fn f9_rows_of_the_end_that_nobody_takes_come_out_of_a_run_with_nothing_new() {
 fn f9_a_run_that_nobody_takes_rows_of_commits_and_ends_within_two_seconds() {
     let place = Place::new("f9-strict", 30_000);
     let all = whole(&place, ARGS);
-    let (mut longest, mut stops) = (Duration::ZERO, 0);
+    let (mut longest, mut stops) = (Duration::ZERO, 0_u32);
     for (signal, flags) in SIGNALS.into_iter().flat_map(|signal| [(signal, ""), (signal, "--hold")]) {
         for _ in 0..runs(3) {
             let (took, twice, is_committed) = stop_blocked(&place, &all, signal, flags);
@@ -161,8 +161,8 @@ fn f9_a_run_that_nobody_takes_rows_of_commits_and_ends_within_two_seconds() {
         }
     }
     println!(
-        "{stops} stops with a blocked output, the longest in {longest:?}: none above 2 s, below {} %",
-        300 / stops
+        "{stops} stops with a blocked output, the longest in {longest:?}: none above 2 s, below {:.1} %",
+        300.0 / f64::from(stops)
     );
 }
 
@@ -195,8 +195,8 @@ fn f9_a_run_that_is_busy_commits_and_ends_within_two_seconds() {
         assert!(place.read("out") == all);
     }
     println!(
-        "{stops} stops of {ended} runs, the longest in {longest:?}, 0 differences: below {} %",
-        300 / stops.max(1)
+        "{stops} stops of {ended} runs, the longest in {longest:?}, 0 differences: below {:.2} %",
+        300.0 / f64::from(stops.max(1))
     );
 }
 

@@ -1,6 +1,7 @@
 //! The state directory on a real file system: who may use it, calls that fail, damaged files, kills.
 //!
-//! `STREAMW_STATE_RUNS=50` multiplies the runs of the long tests by 50.
+//! `STREAMW_STATE_RUNS=50` multiplies the runs of the long tests by 50; with `STREAMW_STATE_FROM=50` too they are the
+//! next 50, where runs have numbers.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -22,6 +23,11 @@ use crate::state_script::{Pieces, SMALL, Script, payload};
 pub fn runs(ordinarily: u64) -> u64 {
     let times = env::var("STREAMW_STATE_RUNS").ok().and_then(|text| text.parse().ok());
     ordinarily * times.unwrap_or(1)
+}
+
+/// From which number on runs are made, so that long tests can be run in slices.
+pub fn first() -> u64 {
+    env::var("STREAMW_STATE_FROM").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// A path under which there is nothing yet.

@@ -230,7 +230,10 @@ impl Run {
         }
         match &mut keeper {
             // What is written before the first row waits until that comes.
-            Some(keeper) => keeper.notes().iter().for_each(|note| output.say(Severity::Warning, note)),
+            Some(keeper) => {
+                keeper.notes().iter().for_each(|note| output.say(Severity::Warning, note));
+                keeper.resumed().iter().for_each(|note| output.say(Severity::Detail, note));
+            }
             None => output.begin(),
         }
         for choice in &config.choices {
@@ -295,6 +298,8 @@ impl Run {
         self.output.flush();
         match self.output.check() {
             Ok(()) => exit,
+            // One reason is enough where the next run makes it good.
+            Err(_) if exit == Exit::Failure && self.keeper.is_some() => exit,
             Err(error) => {
                 self.output.say(Severity::Failure, &error.to_string());
                 self.output.flush();

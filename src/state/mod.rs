@@ -43,6 +43,7 @@ mod medium;
 mod quiet;
 mod record;
 mod recover;
+mod rows;
 mod state_dir;
 mod store;
 mod stream;

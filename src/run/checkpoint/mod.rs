@@ -26,7 +26,7 @@ use crate::cli::state::StateConfig;
 use crate::codec::Damaged;
 use crate::engine::Engine;
 use crate::engine::snapshot::Pieces;
-use crate::error::Error;
+use crate::error::{Error, Severity};
 use crate::event::EventBatch;
 use crate::event::SourceId;
 use crate::host::{Asked, Clock, StandardFiles};
@@ -38,6 +38,7 @@ use crate::time::Timestamp;
 use crate::time::year::YearRule;
 use crate::time::zone::database_version;
 use crossbeam_channel::Receiver;
+use indicatif::HumanCount;
 use inputs::Inputs;
 use outputs::{Means, Outputs, Tracked};
 use record::{Payload, Record};
@@ -79,6 +80,7 @@ pub fn open(
     let Ends { stdin, stdout, files, calls, asked } = ends;
     let (mut sources, watch) = open::inputs(config, stdin, clock)?;
     open::refuse_overwriting(config, &sources)?;
+    let since = Instant::now();
     let mut directory = StateDir::open_with(&state.directory, calls.clone())?;
     let name = directory.name().to_owned();
     let zones = (config.projection.time_rules.zone.name() != "UTC").then(database_version);
@@ -112,6 +114,12 @@ pub fn open(
         Some(before) => restore(config, &before.head, &mut directory)?,
         None => Engine::new(config.engine.clone()).kept(),
     };
+    // Counting windows takes a while.
+    let is_verbose = config.voice.least == Severity::Detail;
+    let resumed = directory.epoch().filter(|_| is_verbose).map(|epoch| {
+        let (windows, took) = (HumanCount(engine.open_windows()), since.elapsed().as_secs_f64());
+        format!("goes on from checkpoint {epoch} in {name} with {windows} open windows, read in {took:.3} s")
+    });
     let (mut writers, tracked) = outputs.cut_back()?;
     if state.holds {
         writers.rows.hold();
@@ -152,6 +160,7 @@ pub fn open(
         pauses: Pauses::default(),
         held,
         notice,
+        resumed,
     };
     Ok((Opened { sources, watch, writers, again: None }, engine, Some(keeper)))
 }
@@ -211,6 +220,8 @@ pub struct Keeper {
     /// Rows that the newest checkpoint has let out, and that may not have come out.
     held: Vec<u8>,
     notice: Option<String>,
+    /// What was gone on from, and how long that took.
+    resumed: Option<String>,
 }
 
 /// How long checkpoints have kept records waiting: gathering what has changed is on the engine's thread.
@@ -263,6 +274,11 @@ impl Keeper {
         let mut notes = std::mem::take(&mut self.outputs.notes);
         notes.extend(self.notice.take());
         notes
+    }
+
+    /// What the run goes on from, if from anything.
+    pub fn resumed(&self) -> Option<&str> {
+        self.resumed.as_deref()
     }
 
     /// A batch has been taken.

@@ -2,6 +2,7 @@
 
 use super::damaged;
 use crate::cli::Config;
+use crate::codec::Damaged;
 use crate::engine::Engine;
 use crate::engine::snapshot::Restore;
 use crate::error::Error;
@@ -26,6 +27,11 @@ impl Batch {
         self.pieces.push((id, self.bytes.len()));
     }
 
+    fn clear(&mut self) {
+        self.pieces.clear();
+        self.bytes.clear();
+    }
+
     fn iter(&self) -> impl Iterator<Item = (PieceId, &[u8])> {
         let begins = std::iter::once(0).chain(self.pieces.iter().map(|(_, end)| *end));
         self.pieces.iter().zip(begins).map(|((id, end), begin)| (*id, &self.bytes[begin..*end]))
@@ -40,9 +46,11 @@ pub fn restore(config: &Config, head: &[u8], directory: &mut StateDir) -> Result
     let name = directory.name().to_owned();
     let mut restore = Restore::new(config.engine.clone(), head).map_err(|what| damaged(&name, what))?;
     let (to, batches) = bounded(4);
+    // They come back empty: memory that is new costs as much as what is copied into it.
+    let (back, spare) = bounded(4);
     thread::scope(|scope| {
-        let reading = scope.spawn(move || read(directory, &to));
-        let made = make(&mut restore, batches);
+        let reading = scope.spawn(move || read(directory, &to, &spare));
+        let made = make(&mut restore, batches, &back);
         // If it has broken down, this is not all there is.
         let read = reading.join().map_err(|_| Error::Defect)?;
         made.map_err(|what| damaged(&name, what))?;
@@ -51,7 +59,7 @@ pub fn restore(config: &Config, head: &[u8], directory: &mut StateDir) -> Result
     restore.finish().map_err(|what| damaged(&name, what))
 }
 
-fn read(directory: &mut StateDir, to: &Sender<Batch>) -> Result<(), Error> {
+fn read(directory: &mut StateDir, to: &Sender<Batch>, spare: &Receiver<Batch>) -> Result<(), Error> {
     let mut batch = Batch::default();
     directory.visit(|id, bytes| {
         batch.push(id, bytes);
@@ -59,12 +67,19 @@ fn read(directory: &mut StateDir, to: &Sender<Batch>) -> Result<(), Error> {
             return Ok(());
         }
         // Whoever takes them no more says why.
-        to.send(std::mem::take(&mut batch)).map_err(|_| "a piece is damaged".to_owned())
+        let empty = spare.try_recv().unwrap_or_default();
+        to.send(std::mem::replace(&mut batch, empty)).map_err(|_| "a piece is damaged".to_owned())
     })?;
     let _ = to.send(batch);
     Ok(())
 }
 
-fn make(restore: &mut Restore, batches: Receiver<Batch>) -> Result<(), crate::codec::Damaged> {
-    batches.iter().try_for_each(|batch| batch.iter().try_for_each(|(id, bytes)| restore.piece(id.group, id.row, bytes)))
+fn make(restore: &mut Restore, batches: Receiver<Batch>, back: &Sender<Batch>) -> Result<(), Damaged> {
+    for mut batch in &batches {
+        batch.iter().try_for_each(|(id, bytes)| restore.piece(id.group, id.row, bytes))?;
+        batch.clear();
+        // There may be enough of them.
+        let _ = back.try_send(batch);
+    }
+    Ok(())
 }
