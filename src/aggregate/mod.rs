@@ -486,6 +486,6 @@ mod tests {
         let names: Vec<_> = functions().map(|(.., function)| function.name).collect();
         let unique: std::collections::BTreeSet<_> = names.iter().collect();
         assert_eq!(unique.len(), names.len());
-        assert!(size_of::<Accumulator>() <= 64, "{} bytes", size_of::<Accumulator>());
+        assert!(size_of::<Accumulator>() <= 40, "{} bytes", size_of::<Accumulator>());
     }
 }

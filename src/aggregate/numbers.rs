@@ -22,8 +22,7 @@ pub enum Numbers {
 /// Integers to be divided by `10^scale`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Narrow {
-    /// No more than 2^32 numbers of 64 bits: it never overflows.
-    sum: i128,
+    sum: i64,
     min: i64,
     max: i64,
     count: u32,
@@ -69,11 +68,10 @@ impl Narrow {
             self.widen(scale)?;
         }
         let value = mantissa.checked_mul(pow10(self.scale - scale)?)?;
-        let count = self.count.checked_add(1)?;
+        let (sum, count) = (self.sum.checked_add(value)?, self.count.checked_add(1)?);
         self.include_min(value, pointed);
         self.include_max(value, pointed);
-        self.count = count;
-        self.sum += i128::from(value);
+        (self.sum, self.count) = (sum, count);
         self.pointed |= pointed;
         Some(())
     }
@@ -100,8 +98,8 @@ impl Narrow {
     #[cold]
     fn widen(&mut self, scale: u8) -> Option<()> {
         let factor = pow10(scale - self.scale)?;
-        let (min, max) = (self.min.checked_mul(factor)?, self.max.checked_mul(factor)?);
-        *self = Narrow { min, max, sum: self.sum * i128::from(factor), scale, ..*self };
+        let [sum, min, max] = [self.sum, self.min, self.max].map(|value| value.checked_mul(factor));
+        *self = Narrow { sum: sum?, min: min?, max: max?, scale, ..*self };
         Some(())
     }
 
@@ -114,10 +112,10 @@ impl Narrow {
         let scale = mine.scale.max(other.scale);
         mine.widen(scale)?;
         other.widen(scale)?;
-        let count = mine.count.checked_add(other.count)?;
+        let (sum, count) = (mine.sum.checked_add(other.sum)?, mine.count.checked_add(other.count)?);
         mine.include_min(other.min, other.min_pointed);
         mine.include_max(other.max, other.max_pointed);
-        *self = Narrow { sum: mine.sum + other.sum, count, pointed: mine.pointed | other.pointed, ..mine };
+        *self = Narrow { sum, count, pointed: mine.pointed | other.pointed, ..mine };
         Some(())
     }
 
@@ -126,12 +124,12 @@ impl Narrow {
         out.push(pointed.iter().rev().fold(0, |flags, is| flags << 1 | u8::from(*is)) << 1);
         out.push(self.scale);
         put(out, u64::from(self.count));
-        put_wide(out, self.sum);
+        put_wide(out, self.sum.into());
         put_signed(out, self.min);
         put_signed(out, self.max);
     }
 
-    fn restore(flags: u8, bytes: &mut Reader<'_>) -> Result<Narrow, Damaged> {
+    fn restore(flags: u8, bytes: &mut Reader<'_>) -> Result<Numbers, Damaged> {
         let [pointed, min_pointed, max_pointed] = [2, 4, 8].map(|bit| flags & bit != 0);
         let scale = saved::scale(bytes, MOST_SCALE)?;
         let count = u32::try_from(bytes.number()?).map_err(|_| Damaged("a count is too large"))?;
@@ -144,7 +142,15 @@ impl Narrow {
         if !is_between(sum) || flags >= 16 {
             return Err(Damaged("a sum does not fit its extremes"));
         }
-        Ok(Narrow { sum, min, max, count, scale, pointed, min_pointed, max_pointed })
+        let narrow = Narrow { sum: 0, min, max, count, scale, pointed, min_pointed, max_pointed };
+        Ok(match i64::try_from(sum) {
+            Ok(sum) => Numbers::Narrow(Narrow { sum, ..narrow }),
+            // Once sums had more bits.
+            Err(_) => {
+                let sum = Sum::of(sum, scale, count.into(), pointed);
+                Numbers::Any(Box::new((sum, Extent::of(narrow.min(), narrow.max(), pointed))))
+            }
+        })
     }
 
     fn min(&self) -> Number {
@@ -159,7 +165,7 @@ impl Narrow {
         if self.count == 0 {
             return Default::default();
         }
-        let sum = Sum::of(self.sum, self.scale, self.count.into(), self.pointed);
+        let sum = Sum::of(self.sum.into(), self.scale, self.count.into(), self.pointed);
         (sum, Extent::of(self.min(), self.max(), self.pointed))
     }
 }
@@ -196,7 +202,7 @@ impl Numbers {
         match self {
             Numbers::Narrow(Narrow { count: 0, .. }) => Value::Null,
             Numbers::Narrow(Narrow { sum: mantissa, scale, pointed, .. }) => {
-                Value::Exact { mantissa: *mantissa, scale: *scale, pointed: *pointed }
+                Value::Exact { mantissa: (*mantissa).into(), scale: *scale, pointed: *pointed }
             }
             Numbers::Any(any) => any.0.sum(),
         }
@@ -206,7 +212,7 @@ impl Numbers {
         match self {
             Numbers::Narrow(Narrow { count: 0, .. }) => Value::Null,
             Numbers::Narrow(Narrow { sum, scale, count, .. }) => {
-                Value::float(ratio_of(*sum, *scale, u64::from(*count)))
+                Value::float(ratio_of((*sum).into(), *scale, u64::from(*count)))
             }
             Numbers::Any(any) => any.0.avg(),
         }
@@ -317,7 +323,7 @@ impl Accumulate for Numbers {
     fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
         match bytes.byte()? {
             ANY => Ok(Numbers::Any(Box::new((Sum::restore(bytes)?, Extent::restore(bytes)?)))),
-            flags if flags & 1 == 0 => Ok(Numbers::Narrow(Narrow::restore(flags, bytes)?)),
+            flags if flags & 1 == 0 => Narrow::restore(flags, bytes),
             _ => Err(Damaged("numbers are of no known kind")),
         }
     }
@@ -350,6 +356,9 @@ mod tests {
             "1 0.0000000000000000001 9",
             "1 2.5 170141183460469231731687303715884105727 0.5",
             "1 2.5 1e300 0.5 -1e25",
+            &format!("{max} {max} -1"),
+            &format!("{max} -{max} 0.5 {max}"),
+            "5000000000000000000 5000000000000000000 0.5",
         ] {
             let numbers: Numbers = fed(text);
             let mut any = Numbers::default();
@@ -360,6 +369,16 @@ mod tests {
             assert!(matches!(any, Numbers::Any(_)));
             assert_eq!(answers(&numbers), answers(&any), "{text}");
         }
+    }
+
+    #[test]
+    fn a_sum_of_more_than_64_bits_is_restored_from_where_it_was_narrow() {
+        let mut saved = vec![0, 0];
+        put(&mut saved, 2);
+        put_wide(&mut saved, 2 * i128::from(i64::MAX));
+        [i64::MAX; 2].iter().for_each(|bound| put_signed(&mut saved, *bound));
+        let restored = Numbers::restore(&Argument::None, &mut Reader::new(&saved)).expect("it was saved");
+        assert_eq!(answers(&restored), answers(&fed(&format!("{0} {0}", i64::MAX))));
     }
 
     #[test]

@@ -89,26 +89,34 @@ fn unescape(json: &[u8]) -> Vec<u8> {
     serde_json::Deserializer::from_slice(json).deserialize_bytes(Bytes).unwrap_or_else(|_| json.to_vec())
 }
 
-/// A [`Raw`] that is kept.
+/// A [`Raw`] that is kept: its bytes and behind them whether they are JSON, so that accumulators are small.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnedRaw {
-    bytes: Box<[u8]>,
-    is_json: bool,
-}
+pub struct OwnedRaw(Box<[u8]>);
+
+const TEXT: u8 = 0;
+const JSON: u8 = 1;
 
 impl From<Raw<'_>> for OwnedRaw {
     fn from(raw: Raw<'_>) -> OwnedRaw {
-        match raw {
-            Raw::Json(bytes) => OwnedRaw { bytes: bytes.into(), is_json: true },
-            Raw::Text(bytes) => OwnedRaw { bytes: bytes.into(), is_json: false },
-        }
+        let (bytes, kind) = match raw {
+            Raw::Json(bytes) => (bytes, JSON),
+            Raw::Text(bytes) => (bytes, TEXT),
+        };
+        let mut kept = Vec::with_capacity(bytes.len() + 1);
+        kept.extend_from_slice(bytes);
+        kept.push(kind);
+        OwnedRaw(kept.into())
     }
 }
 
 impl OwnedRaw {
     /// The value.
     pub fn raw(&self) -> Raw<'_> {
-        if self.is_json { Raw::Json(&self.bytes) } else { Raw::Text(&self.bytes) }
+        match &*self.0 {
+            [bytes @ .., JSON] => Raw::Json(bytes),
+            [bytes @ .., _] => Raw::Text(bytes),
+            [] => Raw::Text(&[]),
+        }
     }
 }
 
