@@ -111,6 +111,10 @@ pub struct Collector {
     decoded: BTreeMap<u64, Item<EventBatch>>,
     tools: Tools,
     spare: Sender<EventBatch>,
+    /// Batches that have been taken and not yet given back.
+    returned: Vec<EventBatch>,
+    /// So many are given back together: a reader that waits for them is woken less often.
+    together: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -137,7 +141,12 @@ impl Collector {
             }
             match self.next().try_recv() {
                 Err(TryRecvError::Empty) if self.decode_one() => {}
-                other => return other,
+                Ok(item) => return Ok(item),
+                Err(error) => {
+                    // Whoever waits for us is not to be waited for.
+                    self.give_back();
+                    return Err(error);
+                }
             }
         }
     }
@@ -165,10 +174,19 @@ impl Collector {
     }
 
     /// Gives a batch back, to be filled again.
-    pub fn recycle(&self, mut batch: EventBatch) {
+    pub fn recycle(&mut self, mut batch: EventBatch) {
         batch.clear();
-        // The reader may have ended.
-        let _ = self.spare.send(batch);
+        self.returned.push(batch);
+        if self.returned.len() >= self.together {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        for batch in self.returned.drain(..) {
+            // The reader may have ended.
+            let _ = self.spare.send(batch);
+        }
     }
 }
 
@@ -179,6 +197,8 @@ pub const WAITING: usize = 32;
 const LEAST_PER_THREAD: usize = 2;
 /// One block is being read, and one is in the engine.
 const BESIDES: usize = 2;
+/// Of the batches, so many parts are given back together.
+const RETURNS: usize = 4;
 
 /// Starts decoders, for which `waiting` blocks wait together: one less than `threads`, as whoever takes the batches
 /// decodes too, but at least one. Batches made by `new_batch` go round: from the returned receiver
@@ -206,6 +226,8 @@ pub fn start(
         decoded: BTreeMap::new(),
         tools: Tools::default(),
         spare: spare_to,
+        returned: Vec::new(),
+        together: (batches / RETURNS).max(1),
         threads: Vec::new(),
     };
     for index in 0..threads {

@@ -130,7 +130,7 @@ impl Stream {
     }
 
     /// Gives a batch back, to be filled again.
-    pub fn recycle(&self, batch: EventBatch) {
+    pub fn recycle(&mut self, batch: EventBatch) {
         self.collector.recycle(batch);
     }
 
