@@ -1,5 +1,7 @@
 //! CSV as RFC 4180 has it: a header, cells in quotes with doubled quotes and newlines inside.
 
+mod whole;
+
 use super::cut::{CsvRows, Cutter};
 use super::marks::Wanted;
 use super::record::{Found, push_event};
@@ -265,16 +267,22 @@ impl Csv {
     #[inline]
     fn look_up(&self, batch: &mut EventBatch, cells: &[Cell], fields: &mut [Found]) {
         for (field, column) in fields.iter_mut().zip(&self.columns) {
-            let Cell { span: text, is_doubled, .. } = cells[*column];
-            let text = if is_doubled {
-                let start = batch.bytes.len() + batch.unescaped.len();
-                batch.unescaped.extend(undouble(&batch.bytes[text.start as usize..][..text.len as usize]));
-                span(start, batch.bytes.len() + batch.unescaped.len() - start)
-            } else {
-                text
-            };
-            *field = Found::Cell(text);
+            *field = Found::Cell(cells[*column].text(batch));
         }
+    }
+}
+
+impl Cell {
+    /// Its text, with doubled quotes undone.
+    #[inline]
+    fn text(&self, batch: &mut EventBatch) -> TextSpan {
+        let Cell { span: text, is_doubled, .. } = *self;
+        if !is_doubled {
+            return text;
+        }
+        let start = batch.bytes.len() + batch.unescaped.len();
+        batch.unescaped.extend(undouble(&batch.bytes[text.start as usize..][..text.len as usize]));
+        span(start, batch.bytes.len() + batch.unescaped.len() - start)
     }
 }
 
@@ -306,6 +314,9 @@ fn undouble(bytes: &[u8]) -> impl Iterator<Item = u8> {
 
 impl Decode for Csv {
     fn decode(&self, layout: &Layout, batch: &mut EventBatch, tools: &mut Tools) {
+        if self.find_all(layout, &batch.bytes, &mut tools.grid) {
+            return self.decode_all(layout, batch, &tools.grid);
+        }
         tools.marks.find(&batch.bytes, Wanted::AnyOf([self.delimiter, b'\n', QUOTE]));
         let marks = tools.marks.places();
         let mut mark = 0;
@@ -329,18 +340,7 @@ impl Decode for Csv {
                     next
                 }
             };
-            let record = self.record(batch, start, next);
-            batch.lines += 1 + row.inner_lines;
-            let length = line_length(&batch.bytes[start..next]);
-            if length > self.max_line {
-                push_bad(batch, record, (Reason::TooLong, too_long(length as u64, self.max_line)), next as u64);
-            } else if batch.text(record.text).iter().all(|byte| *byte == b' ') {
-                batch.push_aside(Aside::Blank(1), next as u64);
-            } else if layout.header == Some(start) || self.reads_as_event && self.is_header(batch, &row.cells) {
-                batch.push_aside(Aside::Header, next as u64);
-            } else {
-                self.row(batch, record, &row.cells, &mut fields, next, &mut times);
-            }
+            self.take(layout, batch, &row, start..next, &mut fields, &mut times);
             start = next;
         }
     }
@@ -360,6 +360,32 @@ impl Csv {
             _ => (Reason::Quote, "a quoted cell does not end as RFC 4180 has it".to_owned()),
         };
         push_bad(batch, record, refusal, line.end as u64);
+    }
+
+    /// Takes a row whose cells have been found.
+    #[inline]
+    fn take(
+        &self,
+        layout: &Layout,
+        batch: &mut EventBatch,
+        row: &Row,
+        place: Range<usize>,
+        fields: &mut [Found],
+        times: &mut TimeCache,
+    ) {
+        let Range { start, end: next } = place;
+        let record = self.record(batch, start, next);
+        batch.lines += 1 + row.inner_lines;
+        let length = line_length(&batch.bytes[start..next]);
+        if length > self.max_line {
+            push_bad(batch, record, (Reason::TooLong, too_long(length as u64, self.max_line)), next as u64);
+        } else if batch.text(record.text).iter().all(|byte| *byte == b' ') {
+            batch.push_aside(Aside::Blank(1), next as u64);
+        } else if layout.header == Some(start) || self.reads_as_event && self.is_header(batch, &row.cells) {
+            batch.push_aside(Aside::Header, next as u64);
+        } else {
+            self.row(batch, record, &row.cells, fields, next, times);
+        }
     }
 
     #[inline]

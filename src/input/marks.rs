@@ -137,7 +137,7 @@ fn each_portably<const N: usize>(chunks: &[[u8; WIDTH]], wanted: [u8; N], mut vi
 
 /// Writes the places of the bits that are set, and some that mean nothing after them; says how many are set.
 #[inline(always)]
-fn write_bits(places: &mut [u32], mut bits: u64, begun: u32) -> usize {
+pub(super) fn write_bits(places: &mut [u32], mut bits: u64, begun: u32) -> usize {
     let count = bits.count_ones() as usize;
     for group in places[..WIDTH].chunks_exact_mut(4).take(count.div_ceil(4)) {
         for place in group {

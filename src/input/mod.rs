@@ -13,6 +13,7 @@ mod explain;
 pub mod feed;
 mod filter;
 pub mod foreign;
+pub mod grid;
 pub mod json;
 pub mod lines;
 pub mod logfmt;
@@ -125,6 +126,8 @@ pub trait Decode: Send + Sync {
 pub struct Tools {
     /// For the places of some bytes in the block at hand.
     pub marks: marks::Marks,
+    /// For the cells of the block at hand.
+    pub grid: grid::Grid,
 }
 
 /// Bytes of a line that is too long which its report shows.
