@@ -1,7 +1,9 @@
 //! Whole programs on the same files in turn, start to exit, each round all of them, medians:
 //!
 //!     cargo bench --bench whole                 streamw and its peers, as far as they are installed
+//!     cargo bench --bench whole -- csv slide    some of it: ndjson, csv, keys; tumble, slide, session
 //!     cargo bench --bench whole -- scale        how streamw's time and memory grow
+//!     cargo bench --bench whole -- scale keys   some of it: events, keys, overlap, disorder, aggregates, columns, new-keys
 //!
 //! `BENCH_EVENTS` tells how many events (1,000,000 by default, as in `scale`'s middle), `BENCH_RUNS` how many rounds. Peers: DuckDB, as
 //! the command `duckdb` or the module of the Python that `PYTHON` names; Miller (`mlr`). All have to count the same events.
@@ -10,7 +12,7 @@ mod events;
 
 use events::{Events, USUAL};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,13 +29,15 @@ fn main() -> io::Result<()> {
     // As `cargo bench` says, and `cargo test` does not.
     let is_test = !std::env::args().any(|argument| argument == "--bench");
     let setting = |name: &str, usual: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let bench = Bench {
         directory: std::env::temp_dir().join(format!("streamw-bench-{}", std::process::id())),
         events: if is_test { 1000 } else { setting("BENCH_EVENTS", USUAL.count) },
         runs: if is_test { 1 } else { setting("BENCH_RUNS", 5) as usize },
+        words,
     };
     fs::create_dir_all(&bench.directory)?;
-    let is_scale = std::env::args().any(|argument| argument == "scale");
+    let is_scale = bench.words.iter().any(|word| word == "scale");
     let done = if is_scale { bench.scale() } else { bench.peers() };
     fs::remove_dir_all(&bench.directory)?;
     done
@@ -43,7 +47,15 @@ struct Bench {
     directory: PathBuf,
     events: u64,
     runs: usize,
+    /// Which parts are wanted; all if none is named.
+    words: Vec<String>,
 }
+
+/// Parts of the comparison: files, and jobs.
+const FILES: [&str; 3] = ["ndjson", "csv", "keys"];
+const KINDS: [&str; 3] = ["tumble", "slide", "session"];
+/// Parts of `scale`.
+const SCALES: [&str; 7] = ["events", "keys", "overlap", "disorder", "aggregates", "columns", "new-keys"];
 
 /// Where rows go.
 const ROWS: &str = "rows.csv";
@@ -73,8 +85,14 @@ impl Bench {
     /// Compares.
     fn peers(&self) -> io::Result<()> {
         let usual = Events { count: self.events, ..USUAL };
-        for (keys, csv) in [(usual.keys, false), (usual.keys, true), (100 * usual.keys, false)] {
-            for (name, window, sql) in JOBS {
+        for ((keys, csv), file) in
+            [(usual.keys, false), (usual.keys, true), (100 * usual.keys, false)].iter().zip(FILES)
+        {
+            let (keys, csv) = (*keys, *csv);
+            for ((name, window, sql), kind) in JOBS.iter().zip(KINDS) {
+                if !self.wants(file, &FILES) || !self.wants(kind, &KINDS) {
+                    continue;
+                }
                 // Sessions need gaps.
                 let rate = if window.starts_with("session") { 100 } else { usual.rate };
                 let input = self.input(&Events { keys, csv, rate, ..usual })?;
@@ -89,6 +107,12 @@ impl Bench {
             }
         }
         Ok(())
+    }
+
+    /// Whether a part is asked for, or none of its kind is.
+    fn wants(&self, part: &str, kind: &[&str]) -> bool {
+        let is = |word: &String| word == part;
+        self.words.iter().any(is) || !self.words.iter().any(|word| kind.contains(&word.as_str()))
     }
 
     /// Runs all of them in turn; those that are not installed are told.
@@ -123,26 +147,67 @@ impl Bench {
     fn scale(&self) -> io::Result<()> {
         let usual = Events { count: self.events, ..USUAL };
         println!("| what | wall | ns/event | memory |\n| --- | --- | --- | --- |");
-        for count in [usual.count / 10, usual.count, 10 * usual.count] {
-            self.row(&format!("{count} events"), Events { count, ..usual }, "1m", AGGREGATE_FLAGS)?;
+        let wants = |part| self.wants(part, &SCALES);
+        // Few columns, so that the largest file fits.
+        for count in [usual.count, 10 * usual.count, 100 * usual.count].into_iter().filter(|_| wants("events")) {
+            self.row(
+                &format!("{count} events of 3 columns"),
+                Events { count, columns: 3, ..usual },
+                "1m",
+                AGGREGATE_FLAGS,
+            )?;
         }
-        for keys in [100, 10_000, 1_000_000, 10_000_000] {
-            self.row(&format!("{keys} keys"), Events { keys, ..usual }, "1m", AGGREGATE_FLAGS)?;
+        for keys in [100, 10_000, 1_000_000, 10_000_000].into_iter().filter(|_| wants("keys")) {
+            // As many of them as there are events, at the most.
+            let count = usual.count.max(keys.min(10 * usual.count));
+            self.row(
+                &format!("{count} events of {keys} keys"),
+                Events { count, keys, ..usual },
+                "1m",
+                AGGREGATE_FLAGS,
+            )?;
         }
         for (overlap, window) in [(1, "1s"), (5, "5s/1s"), (60, "1m/1s"), (3600, "1h/1s")] {
             let events = Events { keys: 100, ..usual };
-            self.row(&format!("{overlap} windows an event, 100 keys"), events, window, AGGREGATE_FLAGS)?;
+            if wants("overlap") {
+                self.row(&format!("{overlap} windows an event, 100 keys"), events, window, AGGREGATE_FLAGS)?;
+            }
         }
-        for disorder in [0, 5, 60, 600] {
+        for disorder in [0, 5, 60, 600].into_iter().filter(|_| wants("disorder")) {
             self.row(&format!("{disorder} s of disorder"), Events { disorder, ..usual }, "1m", AGGREGATE_FLAGS)?;
         }
-        for most in [1, 5, 10, 20] {
+        for most in [1, 5, 10, 20].into_iter().filter(|_| wants("aggregates")) {
             self.row(&format!("{most} aggregates"), usual, "1m", &MANY_FLAGS[..most])?;
         }
-        for columns in [5, 7, 50, 200] {
+        for columns in [5, 7, 50, 200].into_iter().filter(|_| wants("columns")) {
             let count = usual.count.min(10_000_000 / columns as u64 * 7);
-            self.row(&format!("{columns} columns"), Events { count, columns, ..usual }, "1m", AGGREGATE_FLAGS)?;
+            let what = format!("{count} events of {columns} columns");
+            self.row(&what, Events { count, columns, ..usual }, "1m", AGGREGATE_FLAGS)?;
         }
+        if wants("new-keys") {
+            self.new_keys()?;
+        }
+        Ok(())
+    }
+
+    /// Memory while keys come through a pipe of which each is new, 10,000 a second of event time, for windows of 10 s.
+    fn new_keys(&self) -> io::Result<()> {
+        let count = 100 * self.events;
+        let mut command =
+            streamw(Path::new("-"), "10s", AGGREGATE_FLAGS, &["-d", "1s"]).ok_or(io::ErrorKind::NotFound)?;
+        let mut child = command.stdin(Stdio::piped()).stdout(File::create(self.directory.join(ROWS))?).spawn()?;
+        let mut pipe = BufWriter::with_capacity(1 << 16, child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?);
+        for index in 0..count {
+            let (seconds, millis) = (1_767_225_600 + index / 10_000, index / 10 % 1000);
+            writeln!(pipe, "{{\"ts\":{seconds}.{millis:03},\"user\":\"k{index}\",\"latency_ms\":{}}}", index % 977)?;
+            if (index + 1) % (count / 10).max(1) == 0 {
+                let resident = status(child.id(), "VmRSS:") >> 20;
+                println!("| {} events, each of a new key, through a pipe | | | {resident} MB |", index + 1);
+            }
+        }
+        drop(pipe);
+        let ended = child.wait()?;
+        assert!(ended.success(), "{ended}");
         Ok(())
     }
 
@@ -264,8 +329,13 @@ fn run(command: &Command, output: &Path) -> io::Result<Took> {
 
 /// The most memory that a process has had; 0 if the system does not tell.
 fn memory(process: u32) -> u64 {
+    status(process, "VmHWM:")
+}
+
+/// What the system tells of a process, in bytes.
+fn status(process: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
 }
 
