@@ -31,6 +31,7 @@ mod resume_disk;
 mod resume_faults;
 mod resume_refused;
 mod resume_signals;
+mod rows;
 mod running;
 mod seeing;
 mod seeing_progress;

@@ -1,6 +1,7 @@
 //! Keys as small integers: each key that has state anywhere is kept once, counted by its uses, and
 //! forgotten with the last of them.
 
+use super::fired::Fired;
 use crate::codec::Damaged;
 use crate::event::column::{self, HEAD, KeyColumn, head};
 use crate::event::key;
@@ -141,11 +142,12 @@ impl Keys {
         (entry.slice == slice && entry.row != NO_ROW).then_some(entry.row)
     }
 
-    /// Notes the row of a key in a slice. Slices do not come back once they are gone.
+    /// Notes the row of a key in a slice; what was noted before is returned. Slices do not come back once they are gone.
     #[inline]
-    pub fn note_row(&mut self, id: KeyId, slice: i64, row: u32) {
+    pub fn note_row(&mut self, id: KeyId, slice: i64, row: u32) -> Option<(i64, u32)> {
         let entry = &mut self.entries[id.0 as usize];
-        (entry.slice, entry.row) = (slice, row);
+        let (slice, row) = (std::mem::replace(&mut entry.slice, slice), std::mem::replace(&mut entry.row, row));
+        (row != NO_ROW).then_some((slice, row))
     }
 
     /// Notes one more use of a key.
@@ -172,6 +174,19 @@ impl Keys {
                 (self.index, self.entries, self.rests, self.free) = Default::default();
             }
         }
+    }
+
+    /// Looks at all that is kept of a key, so that it is near when it is needed.
+    #[inline]
+    pub fn look_at(&self, id: KeyId) -> u32 {
+        self.entries[id.0 as usize].uses ^ self.rests[id.0 as usize].length
+    }
+
+    /// As [`Keys::release`], of a key that leaves with a row.
+    #[inline]
+    pub fn hand_over(&mut self, id: KeyId, fired: &mut Fired) {
+        fired.push(self.bytes(id));
+        self.release(id);
     }
 
     /// The bytes of a key.

@@ -7,6 +7,7 @@ mod cell;
 mod config;
 pub mod dedup;
 pub mod fill;
+pub mod fired;
 mod general;
 pub mod guard;
 mod held;
@@ -552,12 +553,17 @@ impl Progress {
 impl Counters {
     #[inline]
     fn count_pane(&mut self, timing: Timing) {
-        self.panes += 1;
+        self.count_panes(timing, 1);
+    }
+
+    #[inline]
+    fn count_panes(&mut self, timing: Timing, count: u64) {
+        self.panes += count;
         match timing {
-            Timing::OnTime => self.on_time += 1,
-            Timing::Late => self.late += 1,
-            Timing::Early => self.early += 1,
-            Timing::Retract => self.retract += 1,
+            Timing::OnTime => self.on_time += count,
+            Timing::Late => self.late += count,
+            Timing::Early => self.early += count,
+            Timing::Retract => self.retract += count,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What leaves the engine: panes, late drops, bad records.
 
 use super::fill::Filling;
+use super::fired::Fired;
 use crate::aggregate::Accumulator;
 use crate::event::{BadRecord, EventBatch, RecordSpan};
 use crate::time::Timestamp;
@@ -100,6 +101,16 @@ pub struct LateDrop<'a> {
 pub trait Emit {
     /// A row.
     fn pane(&mut self, pane: &Pane<'_>);
+
+    /// Whether [`Emit::window`] is better than as many panes.
+    fn takes_windows(&self) -> bool {
+        false
+    }
+
+    /// All rows of a window at once.
+    fn window(&mut self, fired: Fired) {
+        fired.each(|pane| self.pane(pane));
+    }
     /// A late drop.
     fn late_drop(&mut self, drop: &LateDrop<'_>);
     /// A bad record.

@@ -1,7 +1,7 @@
 //! Tumbling and sliding windows: an event goes into one slice, a window is read off its slices.
 
 use super::behind::{Behind, OnTime};
-use super::keys::KeyId;
+use super::keys::{KeyId, Keys};
 use super::pane::{Pane, Timing};
 use super::snapshot::SliceChanges;
 use super::table::IdMap;
@@ -45,6 +45,9 @@ struct Place {
 
 /// Slices that are remembered. Disorder spreads events over a few.
 const MOST_RECENT: usize = 8;
+
+/// Rows of a window from which on it is worth while to have another thread print them.
+const MANY: usize = 4096;
 
 /// Memory that is used again for each firing.
 #[derive(Debug, Default)]
@@ -92,7 +95,9 @@ impl WindowStore for SliceStore {
 
     fn fire_next(&mut self, cx: &mut Context<'_>) {
         if let Some(window) = self.next_with_events() {
-            self.fire(window, cx);
+            if !self.hand_over(window, cx) {
+                self.fire(window, cx);
+            }
             self.unfired = WindowId(window.0 + 1);
         }
     }
@@ -193,13 +198,27 @@ impl SliceStore {
     fn add_to_slice(&mut self, event: &Event<'_>, slice: SliceId, cx: &mut Context<'_>) -> (KeyId, usize) {
         let (key, hash) = event.key();
         let id = cx.keys.intern(key, hash, event.guess);
+        let row = match cx.keys.noted_row(id, slice.0) {
+            Some(row) => row as usize,
+            None => self.place_in(slice, id, cx),
+        };
         let table = self.tree.slice_mut(slice.0);
-        let row = table.place_in_slice(slice.0, id, cx.plan, cx.keys);
         event.add_to(table.row_mut(row, cx.plan), cx.plan);
         if table.mark(row) {
             self.changes.touch(slice, event.time);
         }
         (id, row)
+    }
+
+    /// The row in a slice of a key whose last event was in another.
+    fn place_in(&mut self, slice: SliceId, id: KeyId, cx: &mut Context<'_>) -> usize {
+        let (row, displaced) = self.tree.slice_mut(slice.0).place_in_slice(id, cx.plan, cx.keys);
+        if let Some((other, row)) = displaced
+            && let Some(table) = self.tree.slice_of(other)
+        {
+            table.remember(id, row);
+        }
+        row
     }
 
     /// Adds an event to a slice of which a window has fired: the windows that are gone refuse it,
@@ -230,11 +249,11 @@ impl SliceStore {
     }
 
     /// Whether windows have printed a key on time, as they did if they had a row of it when they fired.
-    pub(super) fn printed_on_time(&self, windows: &Range<WindowId>, id: KeyId) -> OnTime {
+    pub(super) fn printed_on_time(&self, windows: &Range<WindowId>, id: KeyId, keys: &Keys) -> OnTime {
         let slices = self.assigner.slices(windows.start).start..self.assigner.slices(WindowId(windows.end.0 - 1)).end;
         let rows = self.tree.slices_from(slices.start).take_while(|(slice, _)| *slice < slices.end);
         OnTime::of(rows.filter_map(|(slice, table)| {
-            let row = table.find(id)?;
+            let row = table.find(id, keys)?;
             let Range { start, end } = self.assigner.windows(SliceId(slice));
             let born = table.behind(row).and_then(Behind::born);
             Some(born.map_or(start, |born| born.max(start))..end)
@@ -246,7 +265,7 @@ impl SliceStore {
         for window in (windows.start.0..windows.end.0).map(WindowId) {
             let known = self.revisions.get(&window).and_then(|revisions| revisions.get(&id).copied());
             let revision = known.unwrap_or_else(|| {
-                let on_time = on_time.get_or_insert_with(|| self.printed_on_time(&windows, id));
+                let on_time = on_time.get_or_insert_with(|| self.printed_on_time(&windows, id, cx.keys));
                 u32::from(on_time.has(window))
             });
             self.revisions.entry(window).or_default().insert(id, revision + 1);
@@ -259,7 +278,7 @@ impl SliceStore {
         cells.clear();
         cx.plan.push_row(cells);
         for table in self.tree.tables(self.assigner.slices(window), cx.plan, cx.keys) {
-            if let Some(row) = table.find(id) {
+            if let Some(row) = table.find(id, cx.keys) {
                 merge_rows(cells, table.row(row, cx.plan));
             }
         }
@@ -281,6 +300,20 @@ impl SliceStore {
     fn next_with_events(&self) -> Option<WindowId> {
         let slice = self.tree.first_from(self.assigner.slices(self.unfired).start)?;
         Some(self.assigner.windows(SliceId(slice)).start.max(self.unfired))
+    }
+
+    /// Prints a window by handing its rows over as they are, if nothing else needs them and they are many.
+    fn hand_over(&mut self, window: WindowId, cx: &mut Context<'_>) -> bool {
+        let bounds = self.assigner.window(window);
+        let is_last = self.assigner.slices_per_window() == 1 && bounds.end <= cx.trigger.horizons(cx.watermark).gone;
+        let slice = self.assigner.slices(window).start;
+        if !is_last || !cx.emit.takes_windows() || self.tree.slice(slice).is_none_or(|table| table.ids.len() < MANY) {
+            return false;
+        }
+        let Some(table) = self.tree.take(slice, &mut self.changes.gone) else { return false };
+        cx.counters.count_panes(Timing::OnTime, table.ids.len() as u64);
+        cx.emit.window(table.hand_over(cx.spec, bounds, cx.plan, cx.keys));
+        true
     }
 
     /// Prints a window for each of its keys, in order of key (T3, T9).

@@ -21,6 +21,9 @@ pub struct SliceTree {
     is_tracked: bool,
     /// Whether there are other nodes above slices than at the last save.
     has_other_nodes: bool,
+    /// Rows of the slice that left last, of so many accumulators: the next ones will have about as many.
+    last_rows: usize,
+    width: usize,
 }
 
 /// A place in the tree.
@@ -62,7 +65,7 @@ impl SliceTree {
     pub fn new(slices_per_window: i64) -> SliceTree {
         let levels = slices_per_window.ilog2() as usize + 1;
         let levels = (0..levels).map(|_| BTreeMap::new()).collect();
-        SliceTree { levels, is_tracked: false, has_other_nodes: false }
+        SliceTree { levels, is_tracked: false, has_other_nodes: false, last_rows: 0, width: 0 }
     }
 
     /// Notes from now on what changes.
@@ -72,10 +75,8 @@ impl SliceTree {
 
     /// The table of a slice, new if it has none.
     pub fn slice_mut(&mut self, slice: i64) -> &mut Table {
-        let is_tracked = self.is_tracked;
-        self.levels[0]
-            .entry(slice)
-            .or_insert_with(|| Table { marks: is_tracked.then(Box::default), ..Table::default() })
+        let (is_tracked, rows) = (self.is_tracked, self.last_rows);
+        self.levels[0].entry(slice).or_insert_with(|| Table::of_slice(slice, rows + rows / 8, self.width, is_tracked))
     }
 
     /// The table of a slice, to be changed.
@@ -98,6 +99,14 @@ impl SliceTree {
         self.levels[0].range(from..).map(|(slice, table)| (*slice, table))
     }
 
+    /// Takes the table of a slice out. `gone` gets the group that its rows were saved in.
+    pub fn take(&mut self, slice: i64, gone: &mut Vec<u64>) -> Option<Table> {
+        let table = self.levels[0].remove(&slice)?;
+        (self.last_rows, self.width) = (table.ids.len(), table.width());
+        gone.extend(table.saved_group());
+        Some(table)
+    }
+
     /// Drops the slices before `first`, and the nodes that begin before it: no window that is kept
     /// needs them. `gone` gets the groups that their rows were saved in.
     pub fn purge_before(&mut self, first: i64, plan: &AggregatePlan, keys: &mut Keys, gone: &mut Vec<u64>) {
@@ -106,7 +115,10 @@ impl SliceTree {
                 && *entry.key() << level < first
             {
                 let table = entry.remove();
-                gone.extend(table.marks.as_ref().map(|marks| marks.group).filter(|group| *group > 0));
+                if level == 0 {
+                    (self.last_rows, self.width) = (table.ids.len(), table.width());
+                }
+                gone.extend(table.saved_group());
                 self.has_other_nodes |= level > 0;
                 table.release(plan, keys);
             }
@@ -126,7 +138,8 @@ impl SliceTree {
     ///
     /// # Errors
     /// It is there.
-    pub fn insert(&mut self, slice: i64, table: Table) -> Result<(), Damaged> {
+    pub fn insert(&mut self, slice: i64, mut table: Table) -> Result<(), Damaged> {
+        table.set_slice(slice);
         match self.levels[0].insert(slice, table) {
             None => Ok(()),
             Some(_) => Err(Damaged("a slice is there twice")),
@@ -155,7 +168,12 @@ impl SliceTree {
 
     /// The tables that make up a run of slices that have all ended, from left to right; their
     /// rows, merged in this order, are the run's.
-    pub fn tables(&mut self, run: Range<i64>, plan: &AggregatePlan, keys: &mut Keys) -> impl Iterator<Item = &Table> {
+    pub fn tables<'a>(
+        &'a mut self,
+        run: Range<i64>,
+        plan: &AggregatePlan,
+        keys: &mut Keys,
+    ) -> impl Iterator<Item = &'a Table> + use<'a> {
         let levels = self.levels.len();
         for node in cover(run.clone(), levels) {
             self.ensure(node, plan, keys);
@@ -197,7 +215,7 @@ impl SliceTree {
                 // The child may have been empty when the node was built.
                 self.ensure(child, plan, keys);
                 if let Some(part) = self.levels[child.level].get(&child.position)
-                    && let Some(row) = part.find(id)
+                    && let Some(row) = part.find(id, keys)
                 {
                     merge_rows(&mut fresh, part.row(row, plan));
                 }

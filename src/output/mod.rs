@@ -15,6 +15,7 @@ pub mod presence;
 pub mod prometheus;
 pub mod replace;
 pub mod row;
+pub mod rows;
 pub mod side;
 pub mod sink;
 pub mod streak;

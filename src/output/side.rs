@@ -4,10 +4,12 @@ use super::finally::Judgement;
 use super::gate::Gate;
 use super::junit::Outcome;
 use super::paint::Paint;
+use super::rows::Rows;
 use super::sink::Sink;
 use super::summary::{Figures, of_input, per_window};
 use super::text::{for_people, json_key, json_string, json_time};
 use super::{Encoder, RowShape};
+use crate::engine::fired::Fired;
 use crate::engine::pane::{Emit, LateDrop, Pane, RecordRef};
 use crate::error::{Error, Severity};
 use crate::event::BadRecord;
@@ -19,8 +21,7 @@ use std::time::Duration;
 
 /// All that a run writes.
 pub struct Output {
-    encoder: Box<dyn Encoder>,
-    rows: Sink,
+    rows: Rows,
     stderr: Sink,
     /// Instead of stderr (`--late`).
     late: Option<Sink>,
@@ -80,7 +81,13 @@ impl Output {
     ) -> Output {
         let Sinks { rows, stderr, late, bad } = sinks;
         let (time_style, windows) = (shape.time_style.clone(), shape.windows.clone());
-        Output { encoder, rows, stderr, late, bad, time_style, windows, voice, sources, gate: None, failure: None }
+        let rows = Rows::new(encoder, rows);
+        Output { rows, stderr, late, bad, time_style, windows, voice, sources, gate: None, failure: None }
+    }
+
+    /// Lets a thread of its own write rows where there are many at once.
+    pub fn share_rows(&mut self) {
+        self.rows.may_leave();
     }
 
     /// Has something look at rows on their way.
@@ -139,7 +146,7 @@ impl Output {
 
     /// Writes what comes before the first row, if the format has such a thing.
     pub fn begin(&mut self) {
-        self.rows.at_once(|out| self.encoder.header(out));
+        self.rows.begin();
     }
 
     /// Whether nobody takes the rows, and they wait for another run.
@@ -188,14 +195,12 @@ impl Output {
     /// Goes on writing somewhere else, once all that has been gathered is written; a new file begins as the first did.
     pub fn reopen(&mut self, which: Which, writer: Box<dyn Write + Send>, is_new: bool) {
         let sink = match which {
-            Which::Rows => Some(&mut self.rows),
+            Which::Rows => return self.rows.reopen(writer, is_new),
             Which::Late => self.late.as_mut(),
             Which::Bad => self.bad.as_mut(),
         };
-        let Some(sink) = sink else { return };
-        sink.reopen(writer);
-        if which == Which::Rows && is_new {
-            sink.lines(|out| self.encoder.header(out));
+        if let Some(sink) = sink {
+            sink.reopen(writer);
         }
     }
 
@@ -223,9 +228,7 @@ impl Output {
 
     /// Writes out everything gathered.
     pub fn flush(&mut self) {
-        self.rows.lines(|out| self.encoder.pause(out));
-        self.rows.flush();
-        while let Some(remark) = self.encoder.remark() {
+        for remark in self.rows.flush() {
             self.say(Severity::Warning, &remark);
         }
         self.stderr.flush();
@@ -236,17 +239,17 @@ impl Output {
 
     /// Whether rows are kept until [`Output::show`] is called.
     pub fn is_picture(&self) -> bool {
-        self.encoder.is_picture()
+        self.rows.is_picture()
     }
 
     /// Whether rows have come since.
     pub fn has_news(&self) -> bool {
-        self.encoder.has_news()
+        self.rows.has_news()
     }
 
     /// Writes the rows that were kept, all of them as they are now.
     pub fn show(&mut self) {
-        self.rows.write_whole(|out| self.encoder.picture(out));
+        self.rows.show();
     }
 
     /// Whether nobody reads the rows any more, or they cannot be written.
@@ -335,21 +338,24 @@ fn json_advance(out: &mut Vec<u8>, style: &TimeStyle, sources: &[String], advanc
 impl Emit for Output {
     fn pane(&mut self, pane: &Pane<'_>) {
         let Some(gate) = &mut self.gate else {
-            return self.rows.lines(|out| self.encoder.row(pane, out));
+            return self.rows.pane(pane);
         };
         // What follows a row that cannot be judged is not said: how much of it there is depends on the blocks (T9).
         if self.failure.is_some() {
             return;
         }
-        let (rows, encoder, stderr) = (&mut self.rows, &mut self.encoder, &mut self.stderr);
-        let judged = gate.pane(
-            pane,
-            |pane| rows.lines(|out| encoder.row(pane, out)),
-            |line| {
-                stderr.lines(|out| out.extend_from_slice(line));
-            },
-        );
+        let (rows, stderr) = (&mut self.rows, &mut self.stderr);
+        let judged = gate.pane(pane, |pane| rows.pane(pane), |line| stderr.lines(|out| out.extend_from_slice(line)));
         self.failure = judged.err();
+    }
+
+    fn takes_windows(&self) -> bool {
+        // What looks at rows sees them one by one.
+        self.gate.is_none() && self.rows.leaves()
+    }
+
+    fn window(&mut self, fired: Fired) {
+        self.rows.window(fired);
     }
 
     fn late_drop(&mut self, drop: &LateDrop<'_>) {

@@ -76,6 +76,11 @@ impl Sink {
         self.is_held = true;
     }
 
+    /// Whether lines wait until they are released.
+    pub fn is_held(&self) -> bool {
+        self.is_held
+    }
+
     /// Bytes of lines that wait.
     pub fn held_bytes(&self) -> usize {
         if self.is_held || self.is_stuck() { self.buffer.len() } else { 0 }

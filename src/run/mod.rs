@@ -225,6 +225,9 @@ impl Run {
         if let Some(gate) = config.gate.take() {
             output.set_gate(gate);
         }
+        if config.threads > 1 {
+            output.share_rows();
+        }
         for warning in &config.warnings {
             output.say(Severity::Warning, warning);
         }

@@ -196,7 +196,7 @@ impl SliceStore {
             }
         }
         for (id, (first, end)) in last_of_key {
-            let on_time = self.printed_on_time(&(first..end), id);
+            let on_time = self.printed_on_time(&(first..end), id, cx.keys);
             for (window, revisions) in self.revisions.range_mut(first..end) {
                 if let Some(panes) = revisions.get_mut(&id).filter(|_| on_time.has(*window)) {
                     *panes = panes.saturating_add(1);
