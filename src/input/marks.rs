@@ -115,8 +115,22 @@ pub struct Told<const N: usize> {
     pub odd: u64,
 }
 
-/// Calls `visit` for each 64 bytes, but for fewer at the end, until it says false.
-pub fn each_chunk<const N: usize>(bytes: &[u8], wanted: [u8; N], visit: impl FnMut(Told<N>) -> bool) {
+/// Looks at one chunk after the other. A trait and not only a closure, so that it can be compiled as part of what finds the
+/// chunks, for the same processor.
+pub trait Visit<const N: usize> {
+    /// Takes the next one; false if there need be no more.
+    fn visit(&mut self, told: Told<N>) -> bool;
+}
+
+impl<const N: usize, F: FnMut(Told<N>) -> bool> Visit<N> for F {
+    #[inline(always)]
+    fn visit(&mut self, told: Told<N>) -> bool {
+        self(told)
+    }
+}
+
+/// Has `visit` look at each 64 bytes, but at fewer at the end not, until it says false.
+pub fn each_chunk<const N: usize>(bytes: &[u8], wanted: [u8; N], visit: impl Visit<N>) {
     let (chunks, _) = bytes.as_chunks::<WIDTH>();
     #[cfg(target_arch = "x86_64")]
     x86::each_chunk(chunks, wanted, visit);
@@ -125,11 +139,11 @@ pub fn each_chunk<const N: usize>(bytes: &[u8], wanted: [u8; N], visit: impl FnM
 }
 
 #[inline(always)]
-fn each_portably<const N: usize>(chunks: &[[u8; WIDTH]], wanted: [u8; N], mut visit: impl FnMut(Told<N>) -> bool) {
+fn each_portably<const N: usize>(chunks: &[[u8; WIDTH]], wanted: [u8; N], mut visit: impl Visit<N>) {
     for (index, chunk) in chunks.iter().enumerate() {
         let wanted = wanted.map(|byte| portable(chunk, Wanted::AnyOf([byte; 3])));
         let odd = [1, 2, 4, 8, 16, 32].into_iter().fold(wanted[0], |odd, reach| odd ^ odd << reach);
-        if !visit(Told { begun: index * WIDTH, wanted, odd }) {
+        if !visit.visit(Told { begun: index * WIDTH, wanted, odd }) {
             return;
         }
     }
@@ -171,7 +185,7 @@ fn portable(chunk: &[u8; WIDTH], wanted: Wanted) -> u64 {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Marks, Told, WIDTH, Wanted, write_bits};
+    use super::{Marks, Told, Visit, WIDTH, Wanted, write_bits};
     use std::arch::x86_64::*;
 
     impl Marks {
@@ -196,12 +210,11 @@ mod x86 {
 
     /// As [`super::each_chunk`].
     #[inline]
-    pub(super) fn each_chunk<const N: usize>(
-        chunks: &[[u8; WIDTH]],
-        wanted: [u8; N],
-        visit: impl FnMut(Told<N>) -> bool,
-    ) {
-        let has_rest = is_x86_feature_detected!("lzcnt") && is_x86_feature_detected!("pclmulqdq");
+    pub(super) fn each_chunk<const N: usize>(chunks: &[[u8; WIDTH]], wanted: [u8; N], visit: impl Visit<N>) {
+        let has_rest = is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("pclmulqdq");
         if is_x86_feature_detected!("avx512bw") && has_rest {
             // SAFETY: the processor has been asked for what the function is compiled for.
             unsafe { each_avx512(chunks, wanted, visit) }
@@ -221,29 +234,21 @@ mod x86 {
         _mm_cvtsi128_si64(product) as u64
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,lzcnt,pclmulqdq")]
-    pub(super) fn each_avx512<const N: usize>(
-        chunks: &[[u8; WIDTH]],
-        wanted: [u8; N],
-        mut visit: impl FnMut(Told<N>) -> bool,
-    ) {
+    #[target_feature(enable = "avx512f,avx512bw,lzcnt,popcnt,bmi1,pclmulqdq")]
+    pub(super) fn each_avx512<const N: usize>(chunks: &[[u8; WIDTH]], wanted: [u8; N], mut visit: impl Visit<N>) {
         let wanted = wanted.map(|byte| _mm512_set1_epi8(byte as i8));
         for (index, chunk) in chunks.iter().enumerate() {
             // SAFETY: 64 bytes are read from an array of as many, which need not be aligned.
             let bytes = unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) };
             let wanted = wanted.map(|byte| _mm512_cmpeq_epi8_mask(bytes, byte));
-            if !visit(Told { begun: index * WIDTH, wanted, odd: odd_up_to(wanted[0]) }) {
+            if !visit.visit(Told { begun: index * WIDTH, wanted, odd: odd_up_to(wanted[0]) }) {
                 return;
             }
         }
     }
 
-    #[target_feature(enable = "avx2,lzcnt,pclmulqdq")]
-    pub(super) fn each_avx2<const N: usize>(
-        chunks: &[[u8; WIDTH]],
-        wanted: [u8; N],
-        mut visit: impl FnMut(Told<N>) -> bool,
-    ) {
+    #[target_feature(enable = "avx2,lzcnt,popcnt,bmi1,pclmulqdq")]
+    pub(super) fn each_avx2<const N: usize>(chunks: &[[u8; WIDTH]], wanted: [u8; N], mut visit: impl Visit<N>) {
         let wanted = wanted.map(|byte| _mm256_set1_epi8(byte as i8));
         for (index, chunk) in chunks.iter().enumerate() {
             let (halves, _) = chunk.as_chunks::<32>();
@@ -251,7 +256,7 @@ mod x86 {
             let [low, high] = [0, 1].map(|half: usize| unsafe { _mm256_loadu_si256(halves[half].as_ptr().cast()) });
             let bits = |half, byte| u64::from(_mm256_movemask_epi8(_mm256_cmpeq_epi8(half, byte)) as u32);
             let wanted = wanted.map(|byte| bits(low, byte) | bits(high, byte) << 32);
-            if !visit(Told { begun: index * WIDTH, wanted, odd: odd_up_to(wanted[0]) }) {
+            if !visit.visit(Told { begun: index * WIDTH, wanted, odd: odd_up_to(wanted[0]) }) {
                 return;
             }
         }
@@ -433,6 +438,8 @@ mod tests {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt")
+            && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("pclmulqdq")
         {
             // SAFETY: the processor has just been asked.
