@@ -12,14 +12,14 @@
 use super::error::{StateError, shown};
 use super::files::{Calls, Files};
 use super::head::FORMAT;
+use super::lock::{Lock, take_lock};
 use super::medium::Fault;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// Names of what is not whole yet end so. Such a thing is removed by whoever finds it.
 pub(super) const UNFINISHED: &str = ".new";
@@ -30,14 +30,6 @@ pub(super) const RESERVE: &str = "reserve";
 const LOCK: &str = "lock";
 const FORMAT_FILE: &str = "format";
 const FORMAT_TEXT: &str = "streamw state ";
-
-/// How long a lock that this process has just given up may linger: ours in a child that is about to become another
-/// program, sled's in one of its threads.
-pub(super) const LINGERING: Duration = Duration::from_secs(2);
-/// How long a lock may be held by nobody that the system knows of.
-const GIVEN_UP: Duration = Duration::from_millis(200);
-/// Between two looks at a lock.
-pub(super) const PAUSE: Duration = Duration::from_millis(10);
 
 /// A directory that is ours and locked.
 pub(super) struct Directory {
@@ -225,45 +217,16 @@ fn parent(path: &Path) -> &Path {
 /// the system knows who has it.
 fn lock(files: &Files, path: &Path, name: &str) -> Result<File, StateError> {
     let told = |fault| StateError::told(name, fault);
-    let since = Instant::now();
     loop {
         let file = files.open_or_create(path).map_err(told)?;
-        let locked =
-            files.call("lock", path, || match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => Ok(true),
-                Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-                Err(error) => Err(error.into()),
-            });
-        if locked.map_err(told)? {
-            // A reset may have removed the file between the two calls; then this is the lock of nothing.
-            let (held, named) = (file.metadata(), path.symlink_metadata());
-            if matches!((&held, &named), (Ok(held), Ok(named)) if held.ino() == named.ino()) {
-                return Ok(file);
-            }
-            continue;
+        match files.call("lock", path, || take_lock(&file)).map_err(told)? {
+            Lock::Others(process) => return Err(StateError::InUse { dir: name.to_owned(), process }),
+            Lock::Ours => {}
         }
-        let process = holder(&file);
-        let patience = match process {
-            Some(id) if id == std::process::id() => LINGERING,
-            // It may have been given up just now.
-            None => GIVEN_UP,
-            Some(_) => Duration::ZERO,
-        };
-        if since.elapsed() >= patience {
-            return Err(StateError::InUse { dir: name.to_owned(), process });
+        // A reset may have removed the file between the two calls; then this is the lock of nothing.
+        let (held, named) = (file.metadata(), path.symlink_metadata());
+        if matches!((&held, &named), (Ok(held), Ok(named)) if held.ino() == named.ino()) {
+            return Ok(file);
         }
-        std::thread::sleep(PAUSE);
     }
-}
-
-/// The process that holds the lock of a file, where the system tells. Lines of /proc/locks read
-/// `1: FLOCK ADVISORY WRITE 1234 fe:00:5678 0 EOF`, with the number of the process and that of the file.
-fn holder(file: &File) -> Option<u32> {
-    let inode = file.metadata().ok()?.ino().to_string();
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, "FLOCK", _, "WRITE", process, place, ..] = words[..] else { return None };
-        if place.rsplit(':').next() == Some(&inode) { process.parse().ok() } else { None }
-    })
 }

@@ -8,8 +8,8 @@
 //! * It gives memory and disk back only when its epochs advance, which a busy writer must see to.
 //! * Its cache forgets only what is read key by key; iterating keeps everything in memory.
 
-use super::directory::{LINGERING, PAUSE};
 use super::files::Files;
+use super::lock::{LINGERING, PAUSE};
 use super::medium::{Fault, Key};
 use super::quiet::contained;
 use std::collections::BTreeSet;

@@ -12,8 +12,8 @@ use crate::input::position::{Extract, TAIL_BYTES};
 use crate::output::RowFormat;
 use crate::output::sink::Sink;
 use crate::run::open::Writers;
-use crate::state::Calls;
-use rustix::fs::{FlockOperation, OFlags, fcntl_getfl, flock};
+use crate::state::{Calls, Lock, take_lock};
+use rustix::fs::{OFlags, fcntl_getfl};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
@@ -289,6 +289,9 @@ impl Target {
         let failed = |source| Error::File { name: self.name.clone(), source };
         let open = || OpenOptions::new().append(true).create(true).open(path);
         let file = self.means.call("create", &self.name, open).map_err(failed)?;
+        // Its name must outlast a power cut as well: the state will speak of it.
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.means.call("sync", &parent.to_string_lossy(), || sync_names(parent)).map_err(failed)?;
         Target::regular(self.name.clone(), self.flag, file, File::open(path).ok(), (true, 0), &self.means)
     }
 
@@ -302,9 +305,10 @@ impl Target {
     ) -> Result<Target, Error> {
         let failed = |source| Error::File { name: name.clone(), source };
         let found = file.metadata().map_err(failed)?;
-        let lock = || Ok(flock(look.as_ref().unwrap_or(&file), FlockOperation::NonBlockingLockExclusive));
-        let locked = means.call("lock", &name, lock).map_err(failed)?;
-        if locked == Err(rustix::io::Errno::WOULDBLOCK) {
+        let lock = || take_lock(look.as_ref().unwrap_or(&file));
+        // A file system without locks has nobody who could be kept away.
+        let locked = means.call("lock", &name, || Ok(lock().unwrap_or(Lock::Ours))).map_err(failed)?;
+        if locked != Lock::Ours {
             return Err(Error::Refused(format!("{name} is being written by another run with --state")));
         }
         let id = FileId { device: found.dev(), inode: found.ino() };
@@ -396,6 +400,16 @@ impl Target {
         };
         let sink = Sink::new(if flag == STDOUT { STDOUT.to_owned() } else { name.clone() }, writer);
         Ok((sink, TrackedOutput { means, name, regular: tracked }))
+    }
+}
+
+/// Makes the names in a directory durable, where the file system knows how.
+fn sync_names(directory: &Path) -> io::Result<()> {
+    match File::open(directory).and_then(|directory| directory.sync_all()) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        // A directory in which files may be made need not be readable.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
     }
 }
 
