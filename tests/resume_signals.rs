@@ -93,7 +93,7 @@ fn is_clean(place: &Place) -> bool {
 }
 
 /// Stops a run that nobody takes rows of. How long it took, how many bytes came twice, and whether all was committed.
-fn stop_blocked(place: &Place, all: &[u8], signal: Signal, flags: &str) -> (Duration, usize, bool) {
+fn stop_blocked(place: &Place, all: &[u8], signals: &[Signal], flags: &str) -> (Duration, usize, bool) {
     place.forget(&["late", "bad"]);
     let args = format!("{ARGS} --state st --flush --checkpoint-interval 5ms {flags}");
     let mut child = place.streamw(&args).stdout(Stdio::piped()).spawn().expect("it starts");
@@ -103,12 +103,12 @@ fn stop_blocked(place: &Place, all: &[u8], signal: Signal, flags: &str) -> (Dura
     let hears = thread::spawn(move || read_all(&mut stderr));
     wait_until_full(&child);
     let since = Instant::now();
-    send(signal, &child);
+    signals.iter().for_each(|signal| send(*signal, &child));
     let status = child.wait().expect("ours");
     let took = since.elapsed();
     let said = String::from_utf8(hears.join().expect("it reads")).expect("UTF-8");
-    let context = format!("{signal}, {flags}: {said}");
-    assert_eq!(status.code(), Some(128 + signal as i32), "{context}");
+    let context = format!("{signals:?}, {flags}: {said}");
+    assert_eq!(status.code(), Some(128 + signals[0] as i32), "{context}");
     assert!(took < PATIENCE, "{context}: {took:?}");
     let first = read_all(&mut stdout);
     // If the machine is so slow that no time was left for a checkpoint, the one before holds.
@@ -127,7 +127,16 @@ fn f9_a_signal_ends_a_run_though_nobody_takes_its_rows() {
     let place = Place::new("f9", 30_000);
     let all = whole(&place, ARGS);
     for (signal, flags) in SIGNALS.into_iter().flat_map(|signal| [(signal, ""), (signal, "--hold")]) {
-        stop_blocked(&place, &all, signal, flags);
+        stop_blocked(&place, &all, &[signal], flags);
+    }
+}
+
+#[test]
+fn f9_a_second_signal_ends_a_run_at_once_and_the_state_is_good() {
+    let place = Place::new("f9-twice", 30_000);
+    let all = whole(&place, ARGS);
+    for signal in SIGNALS {
+        stop_blocked(&place, &all, &[signal, signal], "");
     }
 }
 
@@ -138,7 +147,7 @@ fn f9_rows_of_the_end_that_nobody_takes_come_out_of_a_run_with_nothing_new() {
     place.write("a.ndjson", lines.as_bytes());
     let all = whole(&place, ARGS);
     for signal in SIGNALS {
-        stop_blocked(&place, &all, signal, "");
+        stop_blocked(&place, &all, &[signal], "");
         let args = format!("{} --state st --flush", ARGS.replace("-q ", ""));
         let (status, rows, said) = finish(place.streamw(&args));
         assert_eq!((status, rows.as_slice()), (Some(0), &b""[..]));
@@ -154,7 +163,7 @@ fn f9_a_run_that_nobody_takes_rows_of_commits_and_ends_within_two_seconds() {
     let (mut longest, mut stops) = (Duration::ZERO, 0_u32);
     for (signal, flags) in SIGNALS.into_iter().flat_map(|signal| [(signal, ""), (signal, "--hold")]) {
         for _ in 0..runs(3) {
-            let (took, twice, is_committed) = stop_blocked(&place, &all, signal, flags);
+            let (took, twice, is_committed) = stop_blocked(&place, &all, &[signal], flags);
             assert!(is_committed && took < Duration::from_secs(2), "{signal} {flags}: {took:?}");
             assert!(!flags.is_empty() || twice <= GATHERED, "{twice} bytes twice");
             (longest, stops) = (longest.max(took), stops + 1);
