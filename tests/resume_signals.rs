@@ -92,8 +92,29 @@ fn is_clean(place: &Place) -> bool {
     parse_json(std::str::from_utf8(&shown).expect("UTF-8"))["clean"] == true
 }
 
-/// Stops a run that nobody takes rows of. How long it took, how many bytes came twice, and whether all was committed.
-fn stop_blocked(place: &Place, all: &[u8], signals: &[Signal], flags: &str) -> (Duration, usize, bool) {
+/// What becomes of rows until a run has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// Nobody takes any.
+    None,
+    /// They are taken, but far more slowly than they come.
+    Slow,
+}
+
+/// Takes rows slowly.
+fn read_slowly(pipe: &mut impl Read) -> Vec<u8> {
+    let (mut bytes, mut some) = (Vec::new(), [0; 2_000]);
+    loop {
+        match pipe.read(&mut some).expect("a pipe") {
+            0 => return bytes,
+            count => bytes.extend_from_slice(&some[..count]),
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Stops a run that nobody takes rows of, or too slowly. How long it took, how many bytes came twice, and whether all was committed.
+fn stop_blocked(place: &Place, all: &[u8], reader: Reader, signals: &[Signal], flags: &str) -> (Duration, usize, bool) {
     place.forget(&["late", "bad"]);
     let args = format!("{ARGS} --state st --flush --checkpoint-interval 5ms {flags}");
     let mut child = place.streamw(&args).stdout(Stdio::piped()).spawn().expect("it starts");
@@ -102,15 +123,25 @@ fn stop_blocked(place: &Place, all: &[u8], signals: &[Signal], flags: &str) -> (
     // Nothing it says may keep it.
     let hears = thread::spawn(move || read_all(&mut stderr));
     wait_until_full(&child);
+    // (Whoever takes them only then still takes them all.)
+    let (stopped, may_read) = crossbeam_channel::bounded::<()>(0);
+    let reads = thread::spawn(move || match reader {
+        Reader::Slow => read_slowly(&mut stdout),
+        Reader::None => {
+            let _ = may_read.recv();
+            read_all(&mut stdout)
+        }
+    });
     let since = Instant::now();
     signals.iter().for_each(|signal| send(*signal, &child));
     let status = child.wait().expect("ours");
     let took = since.elapsed();
+    drop(stopped);
     let said = String::from_utf8(hears.join().expect("it reads")).expect("UTF-8");
-    let context = format!("{signals:?}, {flags}: {said}");
+    let context = format!("{reader:?}, {signals:?}, {flags}: {said}");
     assert_eq!(status.code(), Some(128 + signals[0] as i32), "{context}");
     assert!(took < PATIENCE, "{context}: {took:?}");
-    let first = read_all(&mut stdout);
+    let first = reads.join().expect("it reads");
     // If the machine is so slow that no time was left for a checkpoint, the one before holds.
     let is_committed = is_clean(place);
     let (status, second, more) = finish(place.streamw(&args));
@@ -127,7 +158,9 @@ fn f9_a_signal_ends_a_run_though_nobody_takes_its_rows() {
     let place = Place::new("f9", 30_000);
     let all = whole(&place, ARGS);
     for (signal, flags) in SIGNALS.into_iter().flat_map(|signal| [(signal, ""), (signal, "--hold")]) {
-        stop_blocked(&place, &all, &[signal], flags);
+        for reader in [Reader::None, Reader::Slow] {
+            stop_blocked(&place, &all, reader, &[signal], flags);
+        }
     }
 }
 
@@ -136,7 +169,7 @@ fn f9_a_second_signal_ends_a_run_at_once_and_the_state_is_good() {
     let place = Place::new("f9-twice", 30_000);
     let all = whole(&place, ARGS);
     for signal in SIGNALS {
-        stop_blocked(&place, &all, &[signal, signal], "");
+        stop_blocked(&place, &all, Reader::None, &[signal, signal], "");
     }
 }
 
@@ -147,7 +180,7 @@ fn f9_rows_of_the_end_that_nobody_takes_come_out_of_a_run_with_nothing_new() {
     place.write("a.ndjson", lines.as_bytes());
     let all = whole(&place, ARGS);
     for signal in SIGNALS {
-        stop_blocked(&place, &all, &[signal], "");
+        stop_blocked(&place, &all, Reader::None, &[signal], "");
         let args = format!("{} --state st --flush", ARGS.replace("-q ", ""));
         let (status, rows, said) = finish(place.streamw(&args));
         assert_eq!((status, rows.as_slice()), (Some(0), &b""[..]));
@@ -163,10 +196,12 @@ fn f9_a_run_that_nobody_takes_rows_of_commits_and_ends_within_two_seconds() {
     let (mut longest, mut stops) = (Duration::ZERO, 0_u32);
     for (signal, flags) in SIGNALS.into_iter().flat_map(|signal| [(signal, ""), (signal, "--hold")]) {
         for _ in 0..runs(3) {
-            let (took, twice, is_committed) = stop_blocked(&place, &all, &[signal], flags);
-            assert!(is_committed && took < Duration::from_secs(2), "{signal} {flags}: {took:?}");
-            assert!(!flags.is_empty() || twice <= GATHERED, "{twice} bytes twice");
-            (longest, stops) = (longest.max(took), stops + 1);
+            for reader in [Reader::None, Reader::Slow] {
+                let (took, twice, is_committed) = stop_blocked(&place, &all, reader, &[signal], flags);
+                assert!(is_committed && took < Duration::from_secs(2), "{signal} {flags}: {took:?}");
+                assert!(!flags.is_empty() || twice <= GATHERED, "{twice} bytes twice");
+                (longest, stops) = (longest.max(took), stops + 1);
+            }
         }
     }
     println!(

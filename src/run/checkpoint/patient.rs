@@ -13,13 +13,18 @@ const PIPE_BUF: usize = 4096;
 /// Between two looks at whether the run is to stop.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// How long a reader may take nothing when the run is to stop. What is left of the two seconds is for the last checkpoint.
+/// How long a reader may take nothing when the run is to stop.
 const GRACE: Duration = Duration::from_millis(400);
+
+/// How long it may take over all there is. What is left of the two seconds is for the last checkpoint.
+const LONGEST: Duration = Duration::from_millis(900);
 
 /// Writes to a pipe, socket or terminal, and gives up if the run is to stop and nobody takes anything.
 pub struct Patient {
     file: File,
     asked: Asked,
+    /// Since when the run is to stop, as far as it is known here.
+    asked_since: Option<Instant>,
     /// Since when nobody has taken anything, as far as it matters.
     since: Option<Instant>,
 }
@@ -27,7 +32,19 @@ pub struct Patient {
 impl Patient {
     /// Nobody else should write there: what then has no room would be waited for.
     pub fn new(file: File, asked: Asked) -> Patient {
-        Patient { file, asked, since: None }
+        Patient { file, asked, asked_since: None, since: None }
+    }
+
+    /// Whether the reader, who takes something now or does not, is not waited for any more.
+    fn gives_up(&mut self, takes: bool) -> bool {
+        if !self.asked.to_stop() {
+            return false;
+        }
+        if takes {
+            self.since = None;
+        }
+        let is_long = self.asked_since.get_or_insert_with(Instant::now).elapsed() >= LONGEST;
+        is_long || (!takes && self.since.get_or_insert_with(Instant::now).elapsed() >= GRACE)
     }
 }
 
@@ -35,19 +52,17 @@ impl Write for Patient {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         loop {
             let mut fds = [PollFd::new(&self.file, PollFlags::OUT)];
-            match poll(&mut fds, Some(&LOOK)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) if !self.asked.to_stop() => {}
-                Ok(0) | Err(rustix::io::Errno::INTR) => {
-                    if self.since.get_or_insert_with(Instant::now).elapsed() >= GRACE {
-                        return Err(io::Error::other(Untaken));
-                    }
-                }
-                // Also when the reader has gone away: the write says so.
-                Ok(_) => {
-                    self.since = None;
-                    return self.file.write(&buffer[..buffer.len().min(PIPE_BUF)]);
-                }
+            // Also when the reader has gone away: the write says so.
+            let takes = match poll(&mut fds, Some(&LOOK)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => false,
+                Ok(_) => true,
                 Err(error) => return Err(error.into()),
+            };
+            if self.gives_up(takes) {
+                return Err(io::Error::other(Untaken));
+            }
+            if takes {
+                return self.file.write(&buffer[..buffer.len().min(PIPE_BUF)]);
             }
         }
     }
