@@ -117,3 +117,15 @@ fn mistakes_are_told() {
     let output = chaos("is-not-there", "");
     assert!(output.status == 1 && output.stderr.contains("is-not-there: No such file"), "{}", output.stderr);
 }
+
+#[test]
+fn what_has_no_time_cannot_be_late() {
+    for (flags, input) in [("--late 5%", "1.2.3.4 - - [17/May/2015:10:05:03 +0000]\n"), ("--future 5%", "a,b\n1,2\n")] {
+        let output = chaos(flags, input);
+        assert_eq!((output.status, output.stdout.as_str()), (1, ""), "{flags}");
+        assert!(output.stderr.contains("is the event time"), "{}", output.stderr);
+    }
+    assert_eq!(chaos("--drop 0%", "a,b\n1,2\n").stdout, "a,b\n1,2\n");
+    let output = chaos("--late 5", "");
+    assert!(output.status == 2 && output.stderr.contains("did you mean 5%?"), "{}", output.stderr);
+}

@@ -256,6 +256,18 @@ fn mistakes_name_the_flag_the_column_and_what_was_meant() {
             &["--warn-if", "stats.lat_drops > 1"],
             "column 1: the summary has no \"lat_drops\"; did you mean \"late_drops\"?",
         ),
+        (&["--having", "cnt < 5"], "column 1: there is no column \"cnt\"; did you mean \"count\"?"),
+        (&["--fail-if", "winndow_start > 'a'"], "did you mean \"window_start\"?"),
+        (&["--having", "stats.bad > 1"], "stats.bad is of the run as a whole, for --fail-if and --warn-if"),
+        (&["--fail-if", "stat.bad > 1"], "there is no column \"stat.bad\"; did you mean \"stats.bad\"?"),
+        (
+            &["--fail-if", "timestmp(window_start) > timestamp(0)"],
+            "column 1: there is no function timestmp; did you mean \"timestamp\"?",
+        ),
+        (
+            &["--fail-if", "window_start > timestamp(0)"],
+            "column 14: a text cannot be compared with a time (timestamp(...)",
+        ),
         (&["--fail-if", "count > stats.bad"], "make two checks of it"),
         (&["--fail-if", "count"], "column 1: a condition is needed, such as count > 100, and this is a number"),
         (&["--fail-if", "count > 'x'"], "column 7: a number cannot be compared with a text"),

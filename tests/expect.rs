@@ -218,24 +218,24 @@ fn a_report_says_what_each_check_found() {
     for expected in [
         "    <testcase classname=\"streamw\" name=\"run\"/>",
         "    <testcase classname=\"streamw\" name=\"--fail-if &apos;k == &apos;z&apos;&apos;\"/>",
-        "      <failure message=\"1 difference\">window_start=1970-01-01T00:00:10Z k=a: sum_v is 7 and not 8</failure>",
+        "      <failure type=\"check\" message=\"1 difference\">window_start=1970-01-01T00:00:10Z k=a: sum_v is 7 and not 8</failure>",
     ] {
         let expected = expected.replace("&apos;", "'");
         assert!(lines.contains(&expected.as_str()), "{expected}\n{text}");
     }
     assert!(
         text.contains(
-            "name=\"--fail-if 'sum_v &gt; 5'\">\n      <failure message=\"true of 2 rows\">{&quot;type&quot;"
+            "name=\"--fail-if 'sum_v &gt; 5'\">\n      <failure type=\"check\" message=\"true of 2 rows\">{&quot;type&quot;"
         ),
         "{text}"
     );
     assert!(text.contains("name=\"--warn-if 'sum_v &lt; 1'\">\n      <system-out>{&quot;type&quot;"), "{text}");
-    assert!(text.contains("<failure message=\"true\">"), "{text}");
+    assert!(text.contains("<failure type=\"check\" message=\"true\">"), "{text}");
     // A run that fails says so in the report.
     let output = streamw.arg("--having").arg("sum_v > k").stdin(INPUT).run();
     assert_eq!(output.status, 1);
     let text = fs::read_to_string(&report).expect("a report");
-    assert!(text.contains("<error message=\"--having 'sum_v &gt; k', column 7: "), "{text}");
+    assert!(text.contains("<error type=\"failure\" message=\"--having 'sum_v &gt; k', column 7: "), "{text}");
 }
 
 #[test]
@@ -246,4 +246,68 @@ fn a_run_that_was_stopped_says_nothing_of_the_whole_table() {
     assert_eq!(fs::read_to_string(&golden).expect("a file"), GOLDEN, "the file is as it was");
     let output = run("-a sum:v --max-bad 0", &[("--expect", &golden)], "ts,k,v\n1,a,5\nx,y,z\n");
     assert_eq!((output.status, told(&output)), (3, vec![]));
+}
+
+#[test]
+fn a_file_that_is_not_there_or_empty_says_how_it_is_written() {
+    let nowhere = file("gone", "").with_file_name("nowhere.csv");
+    let output = run("-a sum:v -q", &[("--expect", &nowhere)], INPUT);
+    assert_eq!((output.status, output.stdout.as_str()), (1, ""));
+    assert!(
+        output.stderr.contains("nowhere.csv: No such file or directory; --update-expect writes it"),
+        "{}",
+        output.stderr
+    );
+    let output = run("-a sum:v -q -l 60s", &[("--expect", &file("empty.csv", ""))], INPUT);
+    assert_eq!(
+        (output.status, told(&output)),
+        (3, vec!["it is empty, and there are 4 rows (--update-expect writes them)".to_owned(), "1 difference".into()])
+    );
+    // A row is known by its keys also where the file has none of them.
+    let other = file("others.csv", "a,b\n1,2\n");
+    let output = run("-a sum:v -q -l 60s", &[("--expect", &other)], INPUT);
+    assert!(output.stderr.contains("window_start=1970-01-01T00:00:10Z k=a: not expected"), "{}", output.stderr);
+}
+
+#[test]
+fn a_report_is_what_the_schema_of_jenkins_wants() {
+    let report = file("schema.xml", "");
+    let flags = "-a sum:v --fail-if k=='a' --fail-if k=='<&\"x\"' --warn-if sum_v>0 --fail-if stats.records>0";
+    run(flags, &[("--report", &report)], INPUT);
+    let text = fs::read_to_string(&report).expect("a report");
+    // Each element may have these attributes and must have those in capitals here, and lies in that other one.
+    let known = [
+        ("testsuites", "name time tests failures errors", ""),
+        ("testsuite", "NAME TESTS FAILURES ERRORS time", "testsuites"),
+        ("testcase", "NAME classname time", "testsuite"),
+        ("failure", "type message", "testcase"),
+        ("error", "type message", "testcase"),
+        ("system-out", "", "testcase"),
+    ];
+    let (mut open, mut rest, mut seen) = (Vec::new(), text.split_once("?>").expect("a declaration").1, Vec::new());
+    while let Some((before, after)) = rest.split_once('<') {
+        assert!(!before.contains('>'), "{before}");
+        let (tag, after) = after.split_once('>').expect("an end of a tag");
+        rest = after;
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name));
+            continue;
+        }
+        let is_empty = tag.ends_with('/');
+        let (name, attributes) = tag.trim_end_matches('/').split_once(' ').unwrap_or((tag, ""));
+        let (_, may, parent) = known.iter().find(|(known, ..)| *known == name).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(open.last().copied().unwrap_or_default(), *parent, "{name}");
+        let given: Vec<&str> = attributes.split('"').step_by(2).map(|part| part.trim().trim_end_matches('=')).collect();
+        for attribute in given.iter().filter(|name| !name.is_empty()) {
+            assert!(may.to_lowercase().split(' ').any(|may| may == *attribute), "{attribute} of {name}");
+        }
+        for must in may.split(' ').filter(|may| !may.is_empty() && may.to_uppercase() == **may) {
+            assert!(given.contains(&must.to_lowercase().as_str()), "{must} of {name}");
+        }
+        seen.push(name);
+        if !is_empty {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty() && seen.contains(&"failure") && seen.contains(&"system-out"), "{seen:?}");
 }

@@ -262,3 +262,38 @@ fn what_cannot_be_computed_is_a_bad_record() {
     let output = Streamw::new().args("-i csv -t ts -w 10s -k x --let x=mss+1").stdin("ts,ms\n1,2\n").run();
     assert!(output.status == 1 && output.stderr.contains("has no column \"mss\"; near: ms"), "{}", output.stderr);
 }
+
+#[test]
+fn times_of_records_are_read_as_the_event_time_is() {
+    let input = "ts,done,k\n03/Jan/2026 10:00:00,03/Jan/2026 10:00:30,a\n03/Jan/2026 10:00:05,2026-01-03T09:00:10Z,b\n";
+    let rows = |flags: &[&str]| {
+        let streamw = Streamw::new().args("-i csv -t ts -k k -w 1d -o csv -q --timezone Europe/Berlin");
+        let streamw = flags.iter().fold(streamw, |streamw, flag| streamw.arg(*flag));
+        let output = streamw.arg("--time-format").arg("%d/%b/%Y %H:%M:%S").stdin(input).run();
+        assert_eq!(output.stderr, "", "{flags:?}");
+        output
+            .stdout
+            .lines()
+            .skip(1)
+            .map(|line| line.splitn(3, ',').nth(2).expect("columns").to_owned())
+            .collect::<Vec<_>>()
+    };
+    for (flags, expected) in [
+        (
+            &["--let", "took=timestamp(done) - timestamp(ts)", "-a", "max:took"][..],
+            &["a,30,on_time,0", "b,5,on_time,0"][..],
+        ),
+        (&["--where", "timestamp(done) - timestamp(ts) > duration('10s')"], &["a,1,on_time,0"]),
+        (&["--where", "timestamp(done) > timestamp('2026-01-03 10:00:20')"], &["a,1,on_time,0"]),
+        (
+            &["--where", "timestamp(ts).getHours() == 9 && timestamp(ts).getHours('Europe/Berlin') == 10"],
+            &["a,1,on_time,0", "b,1,on_time,0"],
+        ),
+        (
+            &["--let", "end=timestamp(ts) + duration('1h')", "-a", "last:end"],
+            &["a,2026-01-03T10:00:00Z,on_time,0", "b,2026-01-03T10:00:05Z,on_time,0"],
+        ),
+    ] {
+        assert_eq!(rows(flags), expected, "{flags:?}");
+    }
+}

@@ -58,7 +58,10 @@ pub struct Chaos {
 fn parse_percent(text: &str) -> Result<f64, String> {
     let share = text.strip_suffix('%').and_then(|share| share.trim().parse().ok());
     let share = share.filter(|share: &f64| (0.0..=100.0).contains(share)).map(|share| share / 100.0);
-    share.ok_or_else(|| format!("\"{text}\" is no share from 0% to 100%"))
+    share.ok_or_else(|| {
+        let hint = if text.parse::<f64>().is_ok() { format!("; did you mean {text}%?") } else { String::new() };
+        format!("\"{text}\" is no share from 0% to 100%{hint}")
+    })
 }
 
 impl Chaos {

@@ -5,7 +5,7 @@ use crate::engine::EngineConfig;
 use crate::engine::running::Updates;
 use crate::engine::trigger::Emission;
 use crate::event::projection::{Field, Filter, Let, Projection};
-use crate::expr::{Fault, Program, Scope, Type, parse};
+use crate::expr::{Fault, Program, Scope, Times, Type, parse};
 use crate::output::RowShape;
 use crate::output::checks::{Check, Checks};
 use crate::output::final_table::Tolerance;
@@ -122,8 +122,9 @@ impl CheckFlags {
         {
             *time = None;
         }
+        let times = Times::new(&projection.time_rules);
         // A computed field is found where it is wanted, under its name, by what comes after it; not before.
-        let mut scope = RecordScope { fields: known, places: Vec::new(), later: names.clone() };
+        let mut scope = RecordScope { fields: known, places: Vec::new(), later: names.clone(), times };
         for (index, (name, text)) in names.iter().zip(&self.lets).enumerate() {
             let source = &text[name.len() + 1..];
             let told = |fault: Fault| format!("--let {name} {}", fault.of(source));
@@ -281,6 +282,7 @@ struct RecordScope {
     places: Vec<usize>,
     /// Computed fields that are not there yet.
     later: Vec<String>,
+    times: Times,
 }
 
 impl Scope for RecordScope {
@@ -299,6 +301,10 @@ impl Scope for RecordScope {
             self.places.len() - 1
         });
         Ok((slot, Type::Any))
+    }
+
+    fn times(&self) -> Times {
+        self.times.clone()
     }
 }
 

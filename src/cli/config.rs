@@ -221,6 +221,7 @@ impl Config {
             keys: key_names,
             plan: plan.clone(),
             time_style: time_style(flags.output_time, &flags.timezone),
+            zone: flags.timezone.clone(),
             has_replaces: windows.iter().any(|window| matches!(window, WindowSpec::Sessions(_))),
             has_other: key_limit.is_some_and(|limit| limit.beyond == Beyond::Other),
             has_filled: flags.fill.is_some(),

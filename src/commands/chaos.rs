@@ -133,6 +133,11 @@ impl Work<'_> {
             Some(field) => names.iter().position(|name| name == field),
             None => TIME_FIELDS.iter().find_map(|known| names.iter().position(|name| name == known)),
         };
+        if place.is_none() && (self.config.late > 0.0 || self.config.future > 0.0) {
+            let message = "no column of the first line is the event time, which --late and --future need; name it with -t \
+                           (NDJSON, CSV and TSV are read, no logs)";
+            return Err(io::Error::other(message));
+        }
         if self.header.as_deref() != Some(record) {
             self.out.write_all(record)?;
             self.header = Some(record.to_vec());

@@ -1,8 +1,10 @@
 //! Functions.
 
 use super::arithmetic::finite;
+use super::moment::{self, LocalClock, Part, Times};
 use super::value::{Type, Value, compare_numbers, digits};
 use crate::event::number::Number;
+use crate::time::SECOND;
 use memchr::memmem::Finder;
 use regex::Regex;
 use std::borrow::Cow;
@@ -14,6 +16,10 @@ pub enum Function {
     Plain(Plain),
     /// A test of a text.
     Test(TextTest),
+    /// `timestamp(...)`.
+    Time(Box<Times>),
+    /// `getHours()` and its like, by a clock.
+    Part(Part, LocalClock),
 }
 
 /// What a text is tested for.
@@ -83,6 +89,18 @@ pub enum Plain {
     Round,
     Greatest,
     Least,
+    Uint,
+    Duration,
+    Truncate,
+    Sign,
+    Root,
+    IndexOf,
+    LastIndexOf,
+    CharAt,
+    Substring,
+    Replace,
+    Split,
+    Join,
 }
 
 /// A function's name, whether it stands behind its first argument (`text.size()`) and may stand before all
@@ -131,6 +149,70 @@ pub const FUNCTIONS: &[Listed] = &[
     free("math.round", Plain::Round, Type::Number),
     Listed { most: usize::MAX, ..free("math.greatest", Plain::Greatest, Type::Number) },
     Listed { most: usize::MAX, ..free("math.least", Plain::Least, Type::Number) },
+    free("uint", Plain::Uint, Type::Number),
+    free("duration", Plain::Duration, Type::Duration),
+    free("math.trunc", Plain::Truncate, Type::Number),
+    free("math.sign", Plain::Sign, Type::Number),
+    free("math.sqrt", Plain::Root, Type::Number),
+    Listed { most: 3, ..method("indexOf", Plain::IndexOf, 2, Type::Number) },
+    Listed { most: 3, ..method("lastIndexOf", Plain::LastIndexOf, 2, Type::Number) },
+    method("charAt", Plain::CharAt, 2, Type::Text),
+    Listed { most: 3, ..method("substring", Plain::Substring, 2, Type::Text) },
+    method("replace", Plain::Replace, 3, Type::Text),
+    method("split", Plain::Split, 2, Type::List),
+    Listed { most: 2, ..method("join", Plain::Join, 1, Type::Text) },
+];
+
+/// Functions that are known beside those, as they need an argument beforehand or are none.
+pub const OTHERS: [&str; 4] = ["matches", "has", "timestamp", "dyn"];
+
+/// What CEL has, or an extension of it that is widely known, and is left out here.
+pub const LEFT_OUT: &[&str] = &[
+    "type",
+    "bytes",
+    "format",
+    "quote",
+    "reverse",
+    "optMap",
+    "optFlatMap",
+    "orValue",
+    "hasValue",
+    "value",
+    "slice",
+    "flatten",
+    "distinct",
+    "sort",
+    "sortBy",
+    "first",
+    "last",
+    "range",
+    "lists.range",
+    "cel.bind",
+    "cel.block",
+    "optional.of",
+    "optional.none",
+    "optional.ofNonZeroValue",
+    "strings.quote",
+    "sets.contains",
+    "sets.equivalent",
+    "sets.intersects",
+    "base64.encode",
+    "base64.decode",
+    "regex.replace",
+    "regex.extract",
+    "regex.extractAll",
+    "math.isNaN",
+    "math.isInf",
+    "math.isFinite",
+    "math.bitAnd",
+    "math.bitOr",
+    "math.bitXor",
+    "math.bitNot",
+    "math.bitShiftLeft",
+    "math.bitShiftRight",
+    "transformList",
+    "transformMap",
+    "transformMapEntry",
 ];
 
 impl Function {
@@ -145,6 +227,9 @@ impl Function {
                 value => value.as_text().map(|text| Value::Bool(test.holds(text))).ok_or_else(|| no_text(value)),
             },
             Function::Plain(function) => function.call(values),
+            Function::Time(_) | Function::Part(..) if matches!(values[0], Value::Null) => Ok(Value::Null),
+            Function::Time(times) => times.read(&values[0]).map(Value::Time),
+            Function::Part(part, clock) => part.of(&values[0], clock).map(whole_number),
         }
     }
 }
@@ -166,7 +251,11 @@ impl Plain {
             Plain::Upper => Value::Text(Cow::Owned(text(value)?.to_ascii_uppercase())),
             Plain::Trim => Value::Text(Cow::Owned(text(value)?.trim().to_owned())),
             Plain::Double => Value::Number(to_number(value)?),
-            Plain::Int => whole(&to_number(value)?, f64::trunc, |_| 0)?,
+            Plain::Int => match value {
+                // Towards the past, as windows are cut.
+                Value::Time(time) => whole_number(time.0.div_euclid(SECOND)),
+                value => whole(&to_number(value)?, f64::trunc, |_| 0)?,
+            },
             Plain::Text => to_text(value)?,
             Plain::Bool => Value::Bool(match value {
                 Value::Text(text) if text == "true" => true,
@@ -181,10 +270,100 @@ impl Plain {
             Plain::Floor => whole(&number(value)?, f64::floor, |rest| -i128::from(rest < 0))?,
             Plain::Ceil => whole(&number(value)?, f64::ceil, |rest| i128::from(rest > 0))?,
             Plain::Round => round(&number(value)?)?,
+            Plain::Uint => match to_number(value)? {
+                number if number.to_f64() < 0.0 => return Err(format!("{value} is below 0")),
+                number => whole(&number, f64::trunc, |_| 0)?,
+            },
+            Plain::Duration => Value::Duration(moment::duration(value)?),
+            Plain::Truncate => whole(&number(value)?, f64::trunc, |_| 0)?,
+            Plain::Sign => whole_number(match number(value)?.to_f64() {
+                below if below < 0.0 => -1,
+                above if above > 0.0 => 1,
+                _ => 0,
+            }),
+            Plain::Root => match number(value)?.to_f64() {
+                below if below < 0.0 => return Err(format!("{value} has no square root")),
+                float => Value::Number(finite(float.sqrt())?),
+            },
+            Plain::IndexOf | Plain::LastIndexOf => {
+                let found = place_of(&text(value)?, &text(&values[1])?, values.get(2), self == Plain::LastIndexOf)?;
+                whole_number(found)
+            }
+            Plain::CharAt => {
+                let (text, place) = (text(value)?, place(&values[1])?);
+                let length = text.chars().count();
+                if place > length {
+                    return Err(format!("{place} is beyond a text of {length}"));
+                }
+                Value::Text(Cow::Owned(text.chars().nth(place).map(String::from).unwrap_or_default()))
+            }
+            Plain::Substring => {
+                let text = text(value)?;
+                let length = text.chars().count();
+                let (from, to) = (place(&values[1])?, values.get(2).map_or(Ok(length), place)?);
+                if from > to || to > length {
+                    return Err(format!("from {from} to {to} is no part of a text of {length}"));
+                }
+                Value::Text(Cow::Owned(text.chars().skip(from).take(to - from).collect()))
+            }
+            Plain::Replace => replaced(&text(value)?, &text(&values[1])?, &text(&values[2])?)?,
+            Plain::Split => {
+                let (text, at) = (text(value)?, text(&values[1])?);
+                let part = |part: &str| Value::Text(Cow::Owned(part.to_owned()));
+                match at.is_empty() {
+                    true => Value::List(text.chars().map(|c| part(c.encode_utf8(&mut [0; 4]))).collect()),
+                    false => Value::List(text.split(&at).map(part).collect()),
+                }
+            }
+            Plain::Join => {
+                let Value::List(items) = value else { return Err(format!("{value} is no list")) };
+                let with = values.get(1).map_or(Ok(String::new()), text)?;
+                let items = items.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+                Value::Text(Cow::Owned(items.join(&with)))
+            }
             Plain::Greatest => extreme(values, std::cmp::Ordering::Greater)?,
             Plain::Least => extreme(values, std::cmp::Ordering::Less)?,
         })
     }
+}
+
+fn whole_number<'a>(number: i64) -> Value<'a> {
+    Value::Number(Number::of_exact(number.into(), 0, false))
+}
+
+/// A place in a text, in characters.
+fn place(value: &Value<'_>) -> Result<usize, String> {
+    let whole = number(value)?.exact().filter(|(_, scale)| *scale == 0);
+    whole.and_then(|(place, _)| usize::try_from(place).ok()).ok_or_else(|| format!("{value} is no place in a text"))
+}
+
+/// Where a part of a text begins, in characters; -1 if it has none such. Looked for from a place on, or the last up to it.
+fn place_of(text: &str, part: &str, from: Option<&Value<'_>>, is_last: bool) -> Result<i64, String> {
+    let byte = |place: usize| text.char_indices().nth(place).map_or(text.len(), |(byte, _)| byte);
+    let found = match (from.map(place).transpose()?, is_last) {
+        (from, false) => {
+            let from = byte(from.unwrap_or(0));
+            text[from..].find(part).map(|at| from + at)
+        }
+        (None, true) => text.rfind(part),
+        (Some(last), true) => {
+            let end = (byte(last) + part.len()).min(text.len());
+            // A part ends where a character does.
+            let end = (end..=text.len()).find(|end| text.is_char_boundary(*end)).unwrap_or(text.len());
+            text[..end].rfind(part).filter(|at| *at <= byte(last))
+        }
+    };
+    Ok(found.map_or(-1, |at| text[..at].chars().count() as i64))
+}
+
+/// A text with all parts that are equal to one replaced, if that is not by far longer.
+fn replaced<'a>(text: &str, part: &str, by: &str) -> Result<Value<'a>, String> {
+    const LONGEST: usize = 1 << 20;
+    let parts = if part.is_empty() { text.chars().count() + 1 } else { text.matches(part).count() };
+    if text.len().saturating_add(parts.saturating_mul(by.len())) > LONGEST {
+        return Err("a text of more than 1 MiB would come of it".into());
+    }
+    Ok(Value::Text(Cow::Owned(text.replace(part, by))))
 }
 
 fn no_text(value: &Value<'_>) -> String {
@@ -222,6 +401,8 @@ fn to_text<'a>(value: &Value<'a>) -> Result<Value<'a>, String> {
         Value::Cell(text) => Cow::Borrowed(*text),
         Value::Bool(value) => Cow::Owned(value.to_string()),
         Value::Number(number) => Cow::Owned(digits(number)),
+        Value::Time(time) => Cow::Owned(moment::written(*time)),
+        Value::Duration(span) => Cow::Owned(moment::written_duration(*span)),
         other => return Err(format!("{other} cannot be made a text")),
     }))
 }

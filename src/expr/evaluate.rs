@@ -4,6 +4,7 @@ use super::arithmetic::{calculate, negated};
 use super::call::number;
 use super::value::Value;
 use super::{Comparison, Fault, Fold, Lookup, Node, Operator, What};
+use crate::time::{Span, Timestamp};
 use std::borrow::Cow;
 
 impl Node {
@@ -19,6 +20,8 @@ impl Node {
             What::Bool(value) => Value::Bool(*value),
             What::Number(number) => Value::Number(number.clone()),
             What::Text(text) => Value::text(text),
+            What::Time(time) => Value::Time(*time),
+            What::Duration(span) => Value::Duration(*span),
             What::Slot(slot) => lookup.value(*slot).map_err(fault)?,
             What::Local(place) => locals[*place].clone(),
             What::Member(node, name) => member(node.value(lookup, locals)?, name).map_err(fault)?,
@@ -29,6 +32,7 @@ impl Node {
             What::Not(node) => Value::Bool(!node.truth(lookup, locals)?),
             What::Negate(node) => match node.value(lookup, locals)? {
                 Value::Null => Value::Null,
+                Value::Duration(span) => Value::Duration(Span(span.0.checked_neg().ok_or_else(|| fault(too_long()))?)),
                 value => Value::Number(negated(&number(&value).map_err(fault)?)),
             },
             What::And(a, b) => Value::Bool(decided(false, a.truth(lookup, locals), || b.truth(lookup, locals))?),
@@ -61,6 +65,21 @@ impl Node {
                 let values: Result<Vec<_>, _> = nodes.iter().map(|node| node.value(lookup, locals)).collect();
                 Value::List(values?)
             }
+            What::Map(members) => {
+                let mut object: Vec<(String, Value<'a>)> = Vec::with_capacity(members.len());
+                for (name, node) in members {
+                    let at_name = |message| Fault::new(name.at, message);
+                    let value = name.value(lookup, locals)?;
+                    let text = value
+                        .as_text()
+                        .ok_or_else(|| at_name(format!("{value} is no name; names in braces are texts")))?;
+                    if object.iter().any(|(known, _)| known == text) {
+                        return Err(at_name(format!("\"{text}\" stands twice in the braces")));
+                    }
+                    object.push((text.to_owned(), node.value(lookup, locals)?));
+                }
+                Value::Object(object)
+            }
             What::Fold(fold) => fold.value(lookup, locals).map_err(|inner| match inner {
                 Ok(fault) => fault,
                 Err(message) => fault(message),
@@ -83,6 +102,8 @@ impl Fold {
         let items = match self.range.value(lookup, locals).map_err(Ok)? {
             Value::Null => return Ok(Value::Null),
             Value::List(items) => items,
+            // Its names, as in CEL.
+            Value::Object(members) => members.into_iter().map(|(name, _)| Value::Text(Cow::Owned(name))).collect(),
             other => return Err(Err(format!("{other} is no list"))),
         };
         let depth = locals.len();
@@ -127,7 +148,11 @@ pub(super) fn decided(
 
 /// A comparison; with null it is false.
 pub(super) fn compare(comparison: Comparison, a: &Value<'_>, b: &Value<'_>) -> Result<bool, String> {
-    Ok(a.compare(b)?.is_some_and(|order| comparison.holds(order)))
+    match comparison {
+        Comparison::Equal => Ok(a.equals(b)?.unwrap_or(false)),
+        Comparison::NotEqual => Ok(a.equals(b)?.is_some_and(|equal| !equal)),
+        comparison => Ok(a.compare(b)?.is_some_and(|order| comparison.holds(order))),
+    }
 }
 
 /// Whether a list has a value. What is of another type than all of the list's is no silent no.
@@ -143,8 +168,8 @@ pub(super) fn is_in(value: &Value<'_>, list: &Value<'_>) -> Result<bool, String>
     };
     let (mut compared, mut fault) = (false, None);
     for item in items {
-        match value.compare(item) {
-            Ok(Some(order)) if order.is_eq() => return Ok(true),
+        match value.equals(item) {
+            Ok(Some(true)) => return Ok(true),
             Ok(_) => compared = true,
             Err(message) => fault = fault.or(Some(message)),
         }
@@ -166,11 +191,35 @@ fn arithmetic<'a>(operator: Operator, a: Value<'a>, b: Value<'a>) -> Result<Valu
         | (Operator::Add, a @ Value::Cell(_), b @ Value::Text(_)) => {
             Value::Text(Cow::Owned([a.as_text(), b.as_text()].map(Option::unwrap_or_default).concat()))
         }
+        (Operator::Subtract, Value::Time(a), Value::Time(b)) => {
+            Value::Duration(Span(a.0.checked_sub(b.0).ok_or_else(too_long)?))
+        }
+        (Operator::Add, Value::Time(time), Value::Duration(span))
+        | (Operator::Add, Value::Duration(span), Value::Time(time)) => {
+            Value::Time(Timestamp(time.0.checked_add(span.0).ok_or_else(too_far)?))
+        }
+        (Operator::Subtract, Value::Time(time), Value::Duration(span)) => {
+            Value::Time(Timestamp(time.0.checked_sub(span.0).ok_or_else(too_far)?))
+        }
+        (Operator::Add, Value::Duration(a), Value::Duration(b)) => {
+            Value::Duration(Span(a.0.checked_add(b.0).ok_or_else(too_long)?))
+        }
+        (Operator::Subtract, Value::Duration(a), Value::Duration(b)) => {
+            Value::Duration(Span(a.0.checked_sub(b.0).ok_or_else(too_long)?))
+        }
         (operator, a, b) => match (a.as_number(), b.as_number()) {
             (Some(a), Some(b)) => Value::Number(calculate(operator, &a, &b)?),
             _ => return Err(format!("{a} {operator} {b} cannot be calculated")),
         },
     })
+}
+
+fn too_long() -> String {
+    "a duration is longer than 292 years".into()
+}
+
+fn too_far() -> String {
+    "a time is outside the years 1677 to 2262".into()
 }
 
 fn member<'a>(value: Value<'a>, name: &str) -> Result<Value<'a>, String> {

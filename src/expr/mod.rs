@@ -11,14 +11,19 @@
 mod arithmetic;
 mod call;
 mod evaluate;
+mod function;
+mod mistake;
+mod moment;
 mod quick;
 mod syntax;
 mod value;
 
+pub use moment::{Times, seconds, written};
 pub use syntax::{Scope, parse};
 pub use value::{Type, Value, compare_numbers, digits};
 
 use crate::event::number::Number;
+use crate::time::{Span, Timestamp};
 use call::Function;
 use quick::Test;
 use std::fmt;
@@ -82,7 +87,10 @@ enum What {
     In(Box<Node>, Box<Node>),
     Arithmetic(Operator, Box<Node>, Box<Node>),
     Call(Function, Vec<Node>),
+    Time(Timestamp),
+    Duration(Span),
     List(Vec<Node>),
+    Map(Vec<(Node, Node)>),
     Fold(Box<Fold>),
     /// Whether something is true, or cannot be said.
     NotFalse(Box<Node>),
@@ -110,7 +118,7 @@ enum Comparison {
     NotEqual,
 }
 
-/// What is done to two numbers; `+` also joins texts and lists.
+/// What is done to two numbers; `+` also joins texts and lists, and `+` and `-` move times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operator {
     Add,

@@ -1,12 +1,17 @@
 //! From text to an expression that makes sense. CEL's own parser reads it; names, types and functions are checked here.
 
-use super::call::{FUNCTIONS, Function, Listed, TextTest};
+use super::mistake::mistake;
+use super::moment::Times;
 use super::quick::Test;
 use super::value::Type;
 use super::{Comparison, Fault, Fold, Node, Operator, Program, What};
 use crate::event::number::Number;
-use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, SelectExpr, SourceInfo, operators};
-use cel::parser::{ParseErrors, Parser};
+use crate::time::zone::Zone;
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, SelectExpr, SourceInfo,
+    operators,
+};
+use cel::parser::Parser;
 
 /// The names that may stand in an expression.
 pub trait Scope {
@@ -15,6 +20,11 @@ pub trait Scope {
     /// # Errors
     /// There is no such name: why, and what was meant, for people.
     fn resolve(&mut self, name: &str) -> Result<(usize, Type), String>;
+
+    /// How `timestamp(...)` reads times.
+    fn times(&self) -> Times {
+        Times::usual(Zone::utc())
+    }
 }
 
 /// Most bytes of an expression, and how deep it may be nested.
@@ -73,75 +83,25 @@ fn refuse_deep(source: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The parser's first error in words for people.
-fn mistake(source: &str, errors: &ParseErrors) -> Fault {
-    let Some(error) = errors.errors.iter().min_by_key(|error| error.pos) else {
-        return Fault::new(0, "this is no expression");
-    };
-    let (line, column) = (error.pos.0.max(1) as usize - 1, error.pos.1.max(1) as usize - 1);
-    let before: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
-    let rest = source.get(before..).unwrap_or_default();
-    let at = before + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
-    Fault::new(at, reworded(&error.msg, source.get(at..).unwrap_or_default()))
-}
-
-fn reworded(message: &str, rest: &str) -> String {
-    let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
-    let word = rest.split(|c: char| c.is_whitespace() || "()[]{},".contains(c)).next().unwrap_or_default();
-    let instead = match word.to_ascii_lowercase().as_str() {
-        "and" | "&" => "; did you mean \"&&\"?",
-        "or" | "|" => "; did you mean \"||\"?",
-        "not" => "; did you mean \"!\"?",
-        "=" => "; did you mean \"==\"?",
-        "is" => "; did you mean \"==\"?",
-        "like" | "~" | "=~" => "; did you mean .matches(\"...\")?",
-        _ => "",
-    };
-    if let Some(word) = message.strip_prefix("reserved identifier: ") {
-        return format!("\"{word}\" is a word of the language; a field or column of that name is row[\"{word}\"]");
-    }
-    if message.starts_with("invalid int") || message.starts_with("invalid double") {
-        return "a number is too large".into();
-    }
-    if message.contains("missing ')'") || message.contains("missing ']'") {
-        return format!("a {} is missing here", if message.contains(")'") { "\")\"" } else { "\"]\"" });
-    }
-    let is_syntax = ["token recognition", "mismatched", "extraneous", "no viable", "missing"];
-    if !is_syntax.iter().any(|kind| message.starts_with(kind)) {
-        return message.to_owned();
-    }
-    if rest.trim().is_empty() {
-        return "the expression ends too early".into();
-    }
-    match rest.chars().next() {
-        Some(quote @ ('\'' | '"')) if message.starts_with("token") => {
-            format!("a text begins with {quote} and does not end")
-        }
-        Some('=') if !rest.starts_with("==") => "\"=\" is no comparison; did you mean \"==\"?".into(),
-        Some(_) if word.is_empty() => format!("\"{}\" is not expected here", &rest[..1]),
-        _ => format!("\"{word}\" is not expected here{instead}"),
-    }
-}
-
 /// An expression while it is read.
-struct Reading<'a> {
-    source: &'a str,
+pub(super) struct Reading<'a> {
+    pub(super) source: &'a str,
     info: &'a SourceInfo,
-    scope: &'a mut dyn Scope,
+    pub(super) scope: &'a mut dyn Scope,
     /// Names of the variables of folds around the place, from the outermost.
     locals: Vec<String>,
     slots: Vec<usize>,
 }
 
 /// A node and its type, as far as it is known.
-type Typed = (Node, Type);
+pub(super) type Typed = (Node, Type);
 
 impl Reading<'_> {
-    fn at(&self, expression: &IdedExpr) -> usize {
+    pub(super) fn at(&self, expression: &IdedExpr) -> usize {
         self.info.offset_for(expression.id).map_or(0, |(start, _)| start as usize)
     }
 
-    fn node(&mut self, expression: &IdedExpr) -> Result<Typed, Fault> {
+    pub(super) fn node(&mut self, expression: &IdedExpr) -> Result<Typed, Fault> {
         let at = self.at(expression);
         let (what, kind) = match &expression.expr {
             Expr::Literal(literal) => self.literal(literal, at)?,
@@ -156,7 +116,23 @@ impl Reading<'_> {
                 (What::List(nodes?), Type::List)
             }
             Expr::Comprehension(fold) => (What::Fold(Box::new(self.fold(fold, at)?)), Type::Any),
-            Expr::Map(_) | Expr::Struct(_) => return Err(Fault::new(at, "objects in braces are not known here")),
+            Expr::Map(map) => {
+                let entry = |entry: &IdedEntryExpr| match &entry.expr {
+                    EntryExpr::MapEntry(entry) if !entry.optional => {
+                        let (name, kind) = self.node(&entry.key)?;
+                        match kind {
+                            Type::Text | Type::Any => Ok((name, self.node(&entry.value)?.0)),
+                            kind => Err(Fault::new(name.at, format!("names in braces are texts, and this is {kind}"))),
+                        }
+                    }
+                    _ => Err(left_out(at, "an optional entry")),
+                };
+                (What::Map(map.entries.iter().map(entry).collect::<Result<_, _>>()?), Type::Object)
+            }
+            Expr::Struct(message) => {
+                let at = self.name_begins(at, &message.type_name);
+                return Err(left_out(at, &format!("a message {}{{...}}", message.type_name)));
+            }
             Expr::Unspecified => return Err(Fault::new(at, "this is no expression")),
         };
         Ok((Node { at, what }, kind))
@@ -170,7 +146,9 @@ impl Reading<'_> {
             LiteralValue::Int(int) => (What::Number(Number::of_exact((*int.inner()).into(), 0, false)), Type::Number),
             LiteralValue::UInt(int) => (What::Number(Number::of_exact((*int.inner()).into(), 0, false)), Type::Number),
             LiteralValue::Double(float) => (What::Number(self.decimal(at, *float.inner())?), Type::Number),
-            LiteralValue::Bytes(_) => return Err(Fault::new(at, "bytes are not known here; write a text")),
+            LiteralValue::Bytes(_) => {
+                return Err(Fault::new(at, "bytes are a part of CEL that is left out here; write a text"));
+            }
         })
     }
 
@@ -250,7 +228,14 @@ impl Reading<'_> {
                 let kind = if a == b { a } else { Type::Any };
                 (What::Choice(Box::new([condition, yes, no])), kind)
             }
-            (operators::NEGATE, [a]) => (What::Negate(boxed(self.node_of(a, Type::Number, "-", at)?)), Type::Number),
+            (operators::NEGATE, [a]) => match self.node(a)? {
+                (node, Type::Duration) => (What::Negate(Box::new(node)), Type::Duration),
+                (node, Type::Any | Type::Null | Type::Number) => {
+                    let kind = if may_be_time(&node) { Type::Any } else { Type::Number };
+                    (What::Negate(Box::new(node)), kind)
+                }
+                (_, kind) => return Err(Fault::new(at, format!("- needs a number, and this is {kind}"))),
+            },
             (operators::INDEX, [list, name]) if matches!(&list.expr, Expr::Ident(row) if row == "row") => {
                 let Expr::Literal(LiteralValue::String(name)) = &name.expr else {
                     return Err(Fault::new(at, "row[...] takes a name in quotes, such as row[\"user agent\"]"));
@@ -288,12 +273,18 @@ impl Reading<'_> {
     fn list(&mut self, expression: &IdedExpr) -> Result<Typed, Fault> {
         let (node, kind) = self.node(expression)?;
         match kind {
-            Type::Any | Type::List | Type::Null => Ok((node, kind)),
+            Type::Any | Type::List | Type::Object | Type::Null => Ok((node, kind)),
             kind => Err(Fault::new(node.at, format!("\"in\" needs a list, such as [1, 2], and this is {kind}"))),
         }
     }
 
-    fn node_of(&mut self, expression: &IdedExpr, wanted: Type, operator: &str, at: usize) -> Result<Typed, Fault> {
+    pub(super) fn node_of(
+        &mut self,
+        expression: &IdedExpr,
+        wanted: Type,
+        operator: &str,
+        at: usize,
+    ) -> Result<Typed, Fault> {
         let (node, kind) = self.node(expression)?;
         match kind {
             Type::Any | Type::Null => Ok((node, kind)),
@@ -319,7 +310,16 @@ impl Reading<'_> {
             _ => {
                 let is_known = |kind: Type| !matches!(kind, Type::Any | Type::Null);
                 if is_known(a_kind) && is_known(b_kind) && a_kind != b_kind {
-                    let message = format!("{a_kind} cannot be compared with {b_kind}");
+                    let hint = match (a_kind, b_kind) {
+                        (Type::Time, Type::Text | Type::Number) | (Type::Text | Type::Number, Type::Time) => {
+                            " (timestamp(...) makes a time of it)"
+                        }
+                        (Type::Duration, Type::Text) | (Type::Text, Type::Duration) => {
+                            " (duration(...) makes a duration of a text)"
+                        }
+                        _ => "",
+                    };
+                    let message = format!("{a_kind} cannot be compared with {b_kind}{hint}");
                     return Err(Fault::new(at, message));
                 }
                 What::Compare(comparison, Box::new(a), Box::new(b))
@@ -339,6 +339,15 @@ impl Reading<'_> {
                 Type::Text
             }
             (Operator::Add, Type::List | Type::Any, Type::List | Type::Any) => Type::List,
+            (Operator::Add, Type::Time, Type::Duration | Type::Any)
+            | (Operator::Add, Type::Duration | Type::Any, Type::Time)
+            | (Operator::Subtract, Type::Time, Type::Duration) => Type::Time,
+            (Operator::Subtract, Type::Time | Type::Any, Type::Time)
+            | (Operator::Add | Operator::Subtract, Type::Duration, Type::Duration) => Type::Duration,
+            (Operator::Subtract, Type::Time, Type::Any)
+            | (Operator::Add | Operator::Subtract, Type::Duration, Type::Any)
+            | (Operator::Add | Operator::Subtract, Type::Any, Type::Duration) => Type::Any,
+            (Operator::Subtract, Type::Any, Type::Any) if may_be_time(&a) || may_be_time(&b) => Type::Any,
             (_, Type::Number | Type::Any, Type::Number | Type::Any) => Type::Number,
             _ => {
                 let message = format!("{operator} has no sense between {a_kind} and {b_kind}");
@@ -346,58 +355,6 @@ impl Reading<'_> {
             }
         };
         Ok((What::Arithmetic(operator, Box::new(a), Box::new(b)), kind))
-    }
-
-    /// `name(...)`, `value.name(...)` or `math.name(...)`.
-    fn function(&mut self, call: &CallExpr, at: usize) -> Result<Typed, Fault> {
-        let is_math =
-            matches!(call.target.as_deref(), Some(IdedExpr { expr: Expr::Ident(name), .. }) if name == "math");
-        let target = call.target.as_deref().filter(|_| !is_math);
-        let name = if is_math { format!("math.{}", call.func_name) } else { call.func_name.clone() };
-        let arguments: Vec<&IdedExpr> = target.into_iter().chain(&call.args).collect();
-        if let ("startsWith" | "endsWith" | "contains" | "matches", [text, literal]) = (name.as_str(), &arguments[..])
-            && let Expr::Literal(LiteralValue::String(literal_text)) = &literal.expr
-            && (target.is_some() || name == "matches")
-            && let Some(test) = TextTest::named(&name, literal_text.inner())
-        {
-            let test = test.map_err(|message| Fault::new(self.at(literal), message))?;
-            let (node, _) = self.node_of(text, Type::Text, &name, at)?;
-            return Ok((Node { at, what: What::Call(Function::Test(test), vec![node]) }, Type::Bool));
-        }
-        if name == "matches" {
-            return Err(Fault::new(at, "matches takes an expression in quotes, as in path.matches(\"^/api/\")"));
-        }
-        let listed = self.listed(&name, target.is_some(), at)?;
-        if !(listed.least..=listed.most).contains(&arguments.len()) {
-            return Err(Fault::new(
-                at,
-                format!("{name} is given {} values and takes {}", arguments.len(), listed.least),
-            ));
-        }
-        let nodes: Result<Vec<_>, _> = arguments.into_iter().map(|argument| Ok(self.node(argument)?.0)).collect();
-        Ok((Node { at, what: What::Call(Function::Plain(listed.function), nodes?) }, listed.kind))
-    }
-
-    fn listed(&self, name: &str, is_method: bool, at: usize) -> Result<&'static Listed, Fault> {
-        match FUNCTIONS.iter().find(|listed| listed.name == name) {
-            Some(listed) if is_method && !listed.is_method => {
-                Err(Fault::new(at, format!("write {name}(...), with the value inside")))
-            }
-            Some(listed) if !is_method && !listed.is_free => {
-                Err(Fault::new(at, format!("write value.{name}(...), with the value before the point")))
-            }
-            Some(listed) => Ok(listed),
-            None => {
-                let known = FUNCTIONS.iter().map(|listed| listed.name).chain(["matches", "has"]);
-                let near = crate::suggest::near(name, known.clone());
-                let all = if near.is_empty() {
-                    format!(" (known: {})", known.collect::<Vec<_>>().join(" "))
-                } else {
-                    String::new()
-                };
-                Err(Fault::new(at, format!("there is no function {name}{near}{all}")))
-            }
-        }
     }
 
     fn fold(&mut self, fold: &ComprehensionExpr, at: usize) -> Result<Fold, Fault> {
@@ -412,6 +369,20 @@ impl Reading<'_> {
         self.locals.truncate(depth);
         let [goes_on, step, result] = inner;
         Ok(Fold { range, begin, goes_on: goes_on?.0, step: step?.0, result: result?.0 })
+    }
+}
+
+pub(super) fn left_out(at: usize, what: &str) -> Fault {
+    Fault::new(at, format!("{what} is a part of CEL that is left out here"))
+}
+
+/// Whether something of which no type is known may be a time or a duration: no field is, before it is made one.
+fn may_be_time(node: &Node) -> bool {
+    match &node.what {
+        What::Local(_) | What::Index(..) | What::Member(..) | What::Choice(_) | What::Fold(_) => true,
+        What::Arithmetic(_, a, b) => may_be_time(a) || may_be_time(b),
+        What::Negate(node) => may_be_time(node),
+        _ => false,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Values of expressions: what they are, and how they compare.
 
+use super::moment;
 use crate::event::number::{Number, write_exact};
+use crate::time::{Span, Timestamp};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
@@ -18,6 +20,10 @@ pub enum Value<'a> {
     Text(Cow<'a, str>),
     /// A cell of a format without types: a number where one is needed (N3), else a text. Never empty.
     Cell(&'a str),
+    /// A moment.
+    Time(Timestamp),
+    /// A length of time.
+    Duration(Span),
     /// Several values.
     List(Vec<Value<'a>>),
     /// Values by name.
@@ -39,6 +45,12 @@ pub enum Type {
     Text,
     /// A list, or null.
     List,
+    /// A moment, or null.
+    Time,
+    /// A length of time, or null.
+    Duration,
+    /// Values by name, or null.
+    Object,
 }
 
 impl fmt::Display for Type {
@@ -50,6 +62,9 @@ impl fmt::Display for Type {
             Type::Number => "a number",
             Type::Text => "a text",
             Type::List => "a list",
+            Type::Time => "a time",
+            Type::Duration => "a duration",
+            Type::Object => "an object",
         })
     }
 }
@@ -65,6 +80,8 @@ impl fmt::Display for Value<'_> {
             Value::Number(number) => write!(f, "the number {}", digits(number)),
             Value::Text(text) => write_text(f, text),
             Value::Cell(text) => write_text(f, text),
+            Value::Time(time) => write!(f, "the time {}", moment::written(*time)),
+            Value::Duration(span) => write!(f, "the duration {}", moment::written_duration(*span)),
             Value::List(_) => f.write_str("a list"),
             Value::Object(_) => f.write_str("an object"),
         }
@@ -162,13 +179,20 @@ impl<'a> Value<'a> {
     /// # Errors
     /// They are of types that do not compare.
     pub fn compare(&self, other: &Value<'_>) -> Result<Option<Ordering>, String> {
-        let unequal = || format!("{self} and {other} are of unequal types and cannot be compared{}", self.hint(other));
+        let unequal = || match (self, other) {
+            (Value::List(_), Value::List(_)) | (Value::Object(_), Value::Object(_)) => {
+                "lists and objects have no order, and can only be equal or not".to_owned()
+            }
+            _ => format!("{self} and {other} are of unequal types and cannot be compared{}", self.hint(other)),
+        };
         Ok(Some(match (self, other) {
             (Value::Null, _) | (_, Value::Null) => return Ok(None),
             (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
             (Value::Bool(a), Value::Cell(_)) => a.cmp(&other.truth().map_err(|_| unequal())?),
             (Value::Cell(_), Value::Bool(b)) => self.truth().map_err(|_| unequal())?.cmp(b),
             (Value::Number(a), Value::Number(b)) => compare_numbers(a, b),
+            (Value::Time(a), Value::Time(b)) => a.cmp(b),
+            (Value::Duration(a), Value::Duration(b)) => a.cmp(b),
             (Value::Cell(a), Value::Cell(b)) => match (self.as_number(), other.as_number()) {
                 (Some(a), Some(b)) => compare_numbers(&a, &b),
                 _ => a.cmp(b),
@@ -186,7 +210,36 @@ impl<'a> Value<'a> {
         }))
     }
 
-    /// What helps where a text that looks like a number is compared with one.
+    /// Whether it equals another; not known if either is null. Inside of lists and objects null equals null.
+    ///
+    /// # Errors
+    /// They are of types that do not compare.
+    pub fn equals(&self, other: &Value<'_>) -> Result<Option<bool>, String> {
+        let inside = |a: &Value<'_>, b: &Value<'_>| match (a, b) {
+            (Value::Null, Value::Null) => Ok(true),
+            (a, b) => a.equals(b).map(|equal| equal.unwrap_or(false)),
+        };
+        Ok(Some(match (self, other) {
+            (Value::List(a), Value::List(b)) => {
+                let mut is_equal = a.len() == b.len();
+                for (a, b) in a.iter().zip(b) {
+                    is_equal = is_equal && inside(a, b)?;
+                }
+                is_equal
+            }
+            (Value::Object(a), Value::Object(b)) => {
+                let mut is_equal = a.len() == b.len();
+                for (name, value) in a {
+                    let theirs = b.iter().find(|(other, _)| other == name);
+                    is_equal = is_equal && theirs.map_or(Ok(false), |(_, theirs)| inside(value, theirs))?;
+                }
+                is_equal
+            }
+            (a, b) => return Ok(a.compare(b)?.map(Ordering::is_eq)),
+        }))
+    }
+
+    /// What helps where a text that looks like a number, or a text, is compared with a number or a time.
     fn hint(&self, other: &Value<'_>) -> &'static str {
         let is_digits =
             |value: &Value<'_>| matches!(value, Value::Text(text) if Number::parse(text.as_bytes()).is_some());
@@ -194,6 +247,12 @@ impl<'a> Value<'a> {
             (Value::Number(_), text) | (text, Value::Number(_)) if is_digits(text) => {
                 " (double(...) makes a number of a text)"
             }
+            (Value::Time(_), Value::Text(_) | Value::Cell(_) | Value::Number(_))
+            | (Value::Text(_) | Value::Cell(_) | Value::Number(_), Value::Time(_)) => {
+                " (timestamp(...) makes a time of it)"
+            }
+            (Value::Duration(_), Value::Text(_) | Value::Cell(_))
+            | (Value::Text(_) | Value::Cell(_), Value::Duration(_)) => " (duration(...) makes a duration of a text)",
             _ => "",
         }
     }

@@ -6,7 +6,7 @@ use super::record::{Found, Refusal, nulled};
 use crate::event::number::{Number, write_exact};
 use crate::event::projection::{Filter, Projection};
 use crate::event::{EventBatch, Reason, TextSpan, key};
-use crate::expr::{Lookup, Value};
+use crate::expr::{Lookup, Value, seconds, written};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -143,6 +143,8 @@ fn write(out: &mut Vec<u8>, value: &Value<'_>) -> Kind {
             }
             Kind::Number
         }
+        Value::Time(time) => text(out, &written(*time)),
+        Value::Duration(span) => write(out, &Value::Number(seconds(*span))),
         Value::Text(value) => text(out, value),
         Value::Cell(value) => text(out, value),
         Value::List(values) => {

@@ -8,7 +8,7 @@ use super::streak::Streaks;
 use super::summary::{Figures, SummaryScope};
 use super::{Encoder, RowShape};
 use crate::engine::pane::{Pane, Timing};
-use crate::expr::{Fault, Lookup, Program, Scope, Type, parse};
+use crate::expr::{Fault, Lookup, Program, Scope, Times, Type, parse};
 use crate::time::Span;
 use crate::window::spec::WindowSpec;
 
@@ -60,9 +60,20 @@ impl Scope for BothScopes<'_> {
     fn resolve(&mut self, name: &str) -> Result<(usize, Type), String> {
         match name.strip_prefix("stats.") {
             Some(figure) => self.summary.resolve(figure).map(|(slot, kind)| (slot + SUMMARY, kind)),
+            None if ["stat.", "summary.", "stats_"].iter().any(|start| name.starts_with(start))
+                && self.row.resolve(name).is_err() =>
+            {
+                let figure =
+                    name.trim_start_matches("stat.").trim_start_matches("summary.").trim_start_matches("stats_");
+                Err(format!("there is no column \"{name}\"; did you mean \"stats.{figure}\"?"))
+            }
             None if name == "stats" => Err("stats alone is nothing; name a figure, as in stats.late_drops".into()),
             None => self.row.resolve(name),
         }
+    }
+
+    fn times(&self) -> Times {
+        self.row.times()
     }
 }
 

@@ -4,7 +4,7 @@ use super::RowShape;
 use super::row::{Row, json_of};
 use crate::engine::pane::{Pane, Timing};
 use crate::event::number::Number;
-use crate::expr::{Lookup, Value, compare_numbers, digits};
+use crate::expr::{Lookup, Value, compare_numbers, digits, seconds, written};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -71,6 +71,8 @@ impl Cell {
             Value::Text(text) => Cell::Text(text.into_owned()),
             Value::Cell("") => Cell::Null,
             Value::Cell(text) => Cell::Text(text.to_owned()),
+            Value::Time(time) => Cell::Text(written(time)),
+            Value::Duration(span) => Cell::Number(seconds(span)),
             list @ (Value::List(_) | Value::Object(_)) => {
                 let mut json = Vec::new();
                 json_of(&mut json, &in_order(list));
@@ -232,6 +234,10 @@ impl FinalTable {
     /// What differs from a table, for people; the first so many differences, and how many there are.
     pub fn differences(&self, expected: &Expected, tolerance: Tolerance) -> (Vec<String>, usize) {
         let names = self.shape.names();
+        if expected.names.is_empty() && !self.rows.is_empty() {
+            let rows = crate::error::counted(self.rows.len() as u64, "row");
+            return (vec![format!("it is empty, and there are {rows} (--update-expect writes them)")], 1);
+        }
         let mut told = Vec::new();
         let ours: Vec<&str> = self.slots.iter().map(|(slot, _)| names[*slot]).collect();
         let of_panes = ["pane", "revision", "replaces"];
@@ -254,7 +260,7 @@ impl FinalTable {
         for cells in self.rows.values() {
             let text = |place: &usize| cells[*place].to_string();
             let identity: Vec<String> = keys.iter().map(text).collect();
-            let shown = shown(keys.iter().map(|place| ours[*place]).zip(&identity));
+            let shown = self.shown(cells);
             match wanted.remove(&identity) {
                 None => told.push(format!("{shown}: not expected")),
                 Some(row) => {

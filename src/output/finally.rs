@@ -61,7 +61,14 @@ impl Finally {
     /// One that cannot be read.
     pub fn load(&mut self) -> Result<(), Error> {
         if let Some(path) = self.wanted.table.as_ref().filter(|_| !self.wanted.updates) {
-            let bytes = read(path)?;
+            let bytes = match read(path) {
+                Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                    let message =
+                        format!("--expect {}: No such file or directory; --update-expect writes it", path.display());
+                    return Err(Error::Expression(message));
+                }
+                read => read?,
+            };
             let failed = |message| Error::Expression(format!("--expect {}: {message}", path.display()));
             self.expected = Expected::read(&bytes, TableFormat::of(path)).map_err(failed)?;
         }

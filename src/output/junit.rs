@@ -46,7 +46,7 @@ pub fn report(outcomes: &[Outcome], failure: Option<&str>, seconds: f64) -> Stri
         None => text += "    <testcase classname=\"streamw\" name=\"run\"/>\n",
         Some(why) => {
             text += &format!(
-                "    <testcase classname=\"streamw\" name=\"run\">\n      <error message=\"{}\"/>\n    </testcase>\n",
+                "    <testcase classname=\"streamw\" name=\"run\">\n      <error type=\"failure\" message=\"{}\"/>\n    </testcase>\n",
                 escaped(why)
             );
         }
@@ -61,7 +61,7 @@ pub fn report(outcomes: &[Outcome], failure: Option<&str>, seconds: f64) -> Stri
         text += &match outcome.is_warning {
             true => format!("{begin}>\n      <system-out>{lines}</system-out>\n    </testcase>\n"),
             false => format!(
-                "{begin}>\n      <failure message=\"{}\">{lines}</failure>\n    </testcase>\n",
+                "{begin}>\n      <failure type=\"check\" message=\"{}\">{lines}</failure>\n    </testcase>\n",
                 escaped(&outcome.summary())
             ),
         };

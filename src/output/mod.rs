@@ -29,6 +29,7 @@ use crate::aggregate::plan::{AggregatePlan, Column};
 use crate::engine::fill::Filling;
 use crate::engine::pane::Pane;
 use crate::time::format::TimeStyle;
+use crate::time::zone::Zone;
 use paint::Paint;
 
 /// A format of rows.
@@ -57,6 +58,8 @@ pub struct RowShape {
     pub plan: AggregatePlan,
     /// How window bounds are written.
     pub time_style: TimeStyle,
+    /// The zone of times without an offset in expressions.
+    pub zone: Zone,
     /// Whether rows can replace others (sessions).
     pub has_replaces: bool,
     /// Whether a row may stand for keys beyond a limit.

@@ -6,7 +6,7 @@ use crate::aggregate::{Raw, Value as Outcome};
 use crate::engine::pane::Pane;
 use crate::event::key::{KeyPart, is_other, parts};
 use crate::event::number::{Number, pow10, ratio_big, write_exact};
-use crate::expr::{Lookup, Scope, Type, Value};
+use crate::expr::{Lookup, Scope, Times, Type, Value, seconds, written};
 use crate::time::Timestamp;
 use std::borrow::Cow;
 
@@ -27,12 +27,19 @@ impl Scope for RowScope<'_> {
         let names = cells::header(self.shape);
         match names.iter().position(|known| *known == name) {
             Some(slot) => Ok((slot, self.shape.kind(slot))),
+            None if name.starts_with("stats.") => {
+                Err(format!("{name} is of the run as a whole, for --fail-if and --warn-if; rows have columns"))
+            }
             None => {
                 let near = crate::suggest::near(name, names.iter().copied());
                 let known = if near.is_empty() { format!(" (rows have: {})", names.join(" ")) } else { String::new() };
                 Err(format!("there is no column \"{name}\"{near}{known}"))
             }
         }
+    }
+
+    fn times(&self) -> Times {
+        Times::usual(self.shape.zone.clone())
     }
 }
 
@@ -235,6 +242,8 @@ pub fn json_of(out: &mut Vec<u8>, value: &Value<'_>) {
             // Writing to a Vec cannot fail.
             None => drop(serde_json::to_writer(out, &number.to_f64())),
         },
+        Value::Time(time) => json_string(out, &written(*time)),
+        Value::Duration(span) => json_of(out, &Value::Number(seconds(*span))),
         Value::Text(text) => json_string(out, text),
         Value::Cell(text) => json_string(out, text),
         Value::List(values) => {

@@ -10,6 +10,9 @@ const SEEDS: &[&str] = &[
     "row[\"user agent\"].contains(\"bot\") ? n + 1.5e3 : -n / 3 % 2",
     "t in ['a', 'abc'] || list.exists(x, x > 1) || list.map(x, x * 2)[0] == 2",
     "has(o.p) && o.q.r == null && size(list) > 0x10 && cell * 2 >= 7u",
+    "timestamp(at) - duration('1h30m') > timestamp('2026-01-01T00:00:00Z') && timestamp(n).getHours('Europe/Berlin') > 3",
+    "{'abc': 1, t: {'x': [n]}}[t] != null && {'a': 1}.a == 1 && 'a' in {'a': 2} || [1, null] == list",
+    "string(duration('5m')).split('s').join('-').replace('0', t).substring(1, 2).indexOf('x') + int(timestamp(at)) >= uint(n)",
     "double(t) + math.floor(half) != int('7') || t.matches('^a+$') // so",
 ];
 
@@ -58,9 +61,22 @@ const WORDS: &[&str] = &[
     "=",
     "and",
     "math.abs(",
+    "timestamp(",
+    "duration('1h')",
+    "'-1.5s'",
+    ".getHours('+01:00')",
+    ".getDayOfYear()",
+    "at",
+    "{'a': ",
+    "'a': 1}",
+    ".split('')",
+    ".substring(1)",
+    ".lastIndexOf('b', 2)",
+    ".charAt(",
+    "9223372036854775807",
 ];
 
-const NAMES: [&str; 8] = ["n", "half", "t", "list", "o", "cell", "count", "o.p"];
+const NAMES: [&str; 9] = ["n", "half", "t", "list", "o", "cell", "count", "o.p", "at"];
 
 struct Fields;
 
@@ -78,6 +94,7 @@ impl Lookup for Fields {
             Some(&"t") => "\"abc\"",
             Some(&"list") => "[1,2,[3],\"x\",null]",
             Some(&"o") => "{\"p\":1,\"q\":{\"r\":null}}",
+            Some(&"at") => "\"2026-03-29T00:59:59.25Z\"",
             Some(&"cell") => return Ok(Value::Cell("007")),
             Some(&"count") => return Err("has no value".into()),
             _ => "null",
