@@ -186,6 +186,13 @@ impl Running {
         (self.child.wait().expect("it ends").code(), said)
     }
 
+    /// Waits until there is such a file, or the run has ended.
+    pub fn wait_for(&mut self, path: &Path) {
+        while !path.exists() && self.child.try_wait().expect("ours").is_none() {
+            sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Kills it some time later, unless it has ended.
     pub fn kill_after(mut self, time: Duration) {
         sleep(time);

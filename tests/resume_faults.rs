@@ -122,11 +122,10 @@ fn f10_damage_is_refused_or_does_no_harm() {
     for round in 0..runs(12) {
         place.forget(&["hurt.out", "hurt.late", "hurt.bad"]);
         // Somewhere in the middle.
-        place.start(&[], &CASE, "hurt", true).kill_after(Duration::from_micros(rng.next() % 60_000));
+        let mut run = place.start(&[], &CASE, "hurt", true);
+        run.wait_for(&place.path.join("st/epoch"));
+        run.kill_after(Duration::from_micros(rng.next() % 60_000));
         let files = files(&place.path.join("st"));
-        if files.is_empty() {
-            continue;
-        }
         let path = rng.pick(&files).clone();
         let mut bytes = fs::read(&path).expect("a file");
         match (rng.next() % 4, bytes.len() as u64) {
