@@ -11,6 +11,9 @@
 //!                         stdout, --output ◀── Encoder ◀── Pane ◀── Emit ──▶ late drops, bad records ──▶ stderr
 //! ```
 //!
+//! A window of many keys that is gone when it fires leaves the engine as a whole: a thread of its own puts the rows in order and
+//! writes them, one window after the other ([`output::rows`]).
+//!
 //! With `--merge` each input has a reader and decoders of its own, and the engine says whose record it takes next.
 //!
 //! Cutting is sequential and cheap; decoding is parallel; the engine is one thread and takes the
