@@ -1,5 +1,6 @@
 //! The command line: flags as typed. Help, man page and completions come from them.
 
+mod answer;
 pub mod chaos;
 mod checks;
 mod color;
@@ -9,26 +10,22 @@ mod follow;
 mod layers;
 mod order;
 pub mod state;
+mod values;
 
+pub use answer::Answer;
 pub use config::{CheckOrder, Config, Pace, Share};
 pub use follow::Follow;
 pub use layers::{Environment, PREFIX};
 
-use crate::error::Severity;
-use crate::input::combined::Combined;
-use crate::input::detect::Told;
-use crate::input::logfmt::Logfmt;
-use crate::input::pattern::Pattern;
 use crate::output::RowFormat;
-use crate::output::paint::Paint;
 use crate::output::text::for_people;
 use crate::time::parse::TimeFormat;
-use crate::time::pattern::Pattern as TimePattern;
 use crate::time::zone::Zone;
-use crate::time::{SECOND, Span, Timestamp};
-use crate::window::spec::{parse_duration, parse_saturating};
+use crate::time::{Span, Timestamp};
+use crate::window::spec::parse_duration;
+use answer::{mistake, mistake_in_file, reword, short_help, styled};
 use checks::CheckFlags;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use color::ColorFlag;
 use follow::FollowFlags;
@@ -36,9 +33,11 @@ use layers::{ConfigFlags, Layers};
 use order::OrderFlags;
 use state::{StateCommand, StateFlags};
 use std::ffi::OsString;
-use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use values::{
+    BeyondFlag, EmitFlag, FillFlag, InputFormat, LateRuleFlag, OutputTimeFlag, UpdatesFlag, aggregates_help,
+    parse_delimiter, parse_format, parse_length_of_time, parse_size, parse_time_format,
+};
 
 /// A command line to begin with.
 pub struct Example {
@@ -421,168 +420,6 @@ struct Flags {
     configuration: ConfigFlags,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LateRuleFlag {
-    /// those all of whose windows are gone (Flink's rule)
-    Window,
-    /// those older than W minus the allowed lateness, whatever their windows
-    Event,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum UpdatesFlag {
-    /// the whole aggregate
-    Accumulating,
-    /// what came since the row before
-    Discarding,
-    /// the whole aggregate, after a retract pane with what the row before said
-    Retracting,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FillFlag {
-    /// what the aggregates say of no events: a count of 0, else null
-    Null,
-    /// 0 where the result is a number, else null
-    Zero,
-    /// what the key's last window with events said
-    Previous,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum BeyondFlag {
-    /// the run stops (exit 1)
-    Fail,
-    /// all such are folded into one row, marked "other", whose keys are null
-    Other,
-    /// it is dropped and counted
-    Drop,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum EmitFlag {
-    /// one when the watermark reaches its end, and one for each late event
-    All,
-    /// one, when no event can change it any more
-    Final,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum OutputTimeFlag {
-    /// 2026-01-01T00:00:00Z
-    Rfc3339,
-    /// seconds since 1970
-    S,
-    /// milliseconds
-    Ms,
-    /// microseconds
-    Us,
-    /// nanoseconds
-    Ns,
-}
-
-/// The value of `-i`.
-#[derive(Clone)]
-struct InputFormat(Option<Told>);
-
-impl fmt::Debug for InputFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("InputFormat")
-    }
-}
-
-fn parse_format(text: &str) -> Result<InputFormat, String> {
-    Ok(InputFormat(Some(match text {
-        "auto" => return Ok(InputFormat(None)),
-        "ndjson" => Told::Ndjson,
-        "csv" => Told::Csv,
-        "tsv" => Told::Tsv,
-        "combined" => Told::Other(Arc::new(Combined)),
-        "logfmt" => Told::Other(Arc::new(Logfmt)),
-        other => match other.strip_prefix("regex:") {
-            Some(expression) => Told::Other(Arc::new(Pattern::parse(expression)?)),
-            None => {
-                let known = ["auto", "ndjson", "csv", "tsv", "combined", "logfmt", "regex:RE"];
-                let near = match other {
-                    "apache" | "nginx" | "access" | "common" | "clf" => "; did you mean \"combined\"?".into(),
-                    "json" | "jsonl" => "; did you mean \"ndjson\"?".into(),
-                    other => crate::suggest::near(other, known),
-                };
-                return Err(format!("unknown format \"{other}\"{near} (known: {})", known.join(" ")));
-            }
-        },
-    })))
-}
-
-fn parse_delimiter(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        b"\\t" => Ok(b'\t'),
-        [byte] if !matches!(byte, b'"' | b'\n' | b'\r') && byte.is_ascii() => Ok(*byte),
-        _ => Err(format!(
-            "\"{text}\" is not one character; a delimiter is one byte (\\t is a tab), and no quote or line end"
-        )),
-    }
-}
-
-fn parse_time_format(text: &str) -> Result<TimeFormat, String> {
-    Ok(match text {
-        "auto" => TimeFormat::Auto,
-        "rfc3339" => TimeFormat::Rfc3339,
-        "s" => TimeFormat::Units(SECOND),
-        "ms" => TimeFormat::Units(1_000_000),
-        "us" => TimeFormat::Units(1_000),
-        "ns" => TimeFormat::Units(1),
-        pattern if pattern.contains('%') => TimeFormat::Pattern(TimePattern::new(pattern)?),
-        other => return Err(format!("\"{other}\" is neither auto, rfc3339, s, ms, us, ns nor a pattern with %")),
-    })
-}
-
-fn aggregates_help() -> String {
-    let mut text =
-        "Aggregate, repeatable [default: count]\n\nThe output column is called FUNC_FIELD or FUNC_FIELD_ARG \
-                    unless NAME= is given. Null, missing and empty values are skipped. Functions:\n"
-            .to_owned();
-    for (.., function) in crate::aggregate::functions() {
-        text += &format!("  {:<21} {}\n", function.usage(), function.summary);
-    }
-    text += "\nQuantiles interpolate linearly between order statistics. They are exact up to 128 values of a key and \
-             window; beyond that each order statistic is within 0.5 %. approx_distinct is exact up to 256 values; \
-             beyond that its standard error is 0.8 %.\n\
-             Memory for each key and window: a few dozen bytes, and besides up to 2 KiB for quantiles, then 16 \
-             bytes for each of 100 steps per doubling from the smallest to the largest value that occur; each different value for \
-             distinct, mode and top; N values for collect; at most 16 KiB for approx_distinct.";
-    text
-}
-
-/// A length of time that may not be negative. One that no span holds is as good as for ever (T4).
-fn parse_length_of_time(text: &str) -> Result<Span, String> {
-    match parse_saturating(text)? {
-        span if span < Span::ZERO => Err(format!("\"{text}\" is negative")),
-        span => Ok(span),
-    }
-}
-
-fn parse_size(text: &str) -> Result<usize, String> {
-    let (number, factor) = match text.strip_suffix(['K', 'M', 'G', 'k', 'm', 'g']) {
-        Some(number) => (
-            number,
-            match text.as_bytes()[number.len()].to_ascii_uppercase() {
-                b'K' => 1 << 10,
-                b'M' => 1 << 20,
-                _ => 1 << 30,
-            },
-        ),
-        None => (text, 1usize),
-    };
-    // Places in a block are 32 bits wide.
-    let size = number
-        .parse::<usize>()
-        .ok()
-        .and_then(|number| number.checked_mul(factor))
-        .filter(|size| (1..=1 << 30).contains(size));
-    size.ok_or_else(|| format!("\"{text}\" is no size from 1 to 1G bytes"))
-}
-
 /// The command for help, completions and the man page.
 pub fn command() -> clap::Command {
     Line::command()
@@ -619,15 +456,6 @@ pub enum Command {
     State(StateCommand),
     /// Print the flags as they hold (`--print-config`).
     Flags(String),
-}
-
-/// What to say instead of doing anything.
-#[derive(Debug)]
-pub struct Answer {
-    /// Ready to be printed.
-    pub text: String,
-    /// A mistake (stderr, exit 2), or what was asked for, such as the help (stdout, exit 0).
-    pub is_error: bool,
 }
 
 /// Reads the arguments, which do not begin with the program's name, and what the environment adds to them. The wall
@@ -683,50 +511,8 @@ pub fn parse(
     .map_err(|message| mistake(&message, to_stderr))
 }
 
-/// A mistake that the parser of arguments does not know.
-fn mistake(message: &str, paint: Paint) -> Answer {
-    Answer { text: format!("{} {}\n", paint.prefix(Severity::Failure), for_people(message)), is_error: true }
-}
-
-/// A mistake in a file, which is shown with the lines around it.
-fn mistake_in_file(message: &str, paint: Paint) -> Answer {
-    let lines = message.lines().map(for_people).collect::<Vec<_>>().join("\n");
-    Answer { text: format!("{} {lines}\n", paint.prefix(Severity::Failure)), is_error: true }
-}
-
 fn read_line(arguments: &[OsString]) -> Result<(Line, clap::ArgMatches), clap::Error> {
     let program = OsString::from("streamw");
     let matches = command().try_get_matches_from(std::iter::once(&program).chain(arguments))?;
     Ok((Line::from_arg_matches(&matches)?, matches))
-}
-
-fn short_help(paint: Paint) -> Answer {
-    Answer { text: styled(&command().render_help(), paint), is_error: true }
-}
-
-fn styled(text: &clap::builder::StyledStr, paint: Paint) -> String {
-    if paint.is_on() { text.ansi().to_string() } else { text.to_string() }
-}
-
-/// All lines for people begin alike, and what was typed is shown without what a terminal would obey. clap's own
-/// colours are let through where nothing that was typed could be one.
-fn reword(error: &clap::Error, paint: Paint, is_harmless: bool) -> String {
-    let paint = if is_harmless { paint } else { Paint::default() };
-    let text = styled(&error.render(), paint);
-    let is_code = |text: &str| text.bytes().all(|byte| matches!(byte, b'\x1b' | b'[' | b';' | b'm' | b'0'..=b'9'));
-    let text = match text.split_once("error:") {
-        Some((before, rest)) if is_code(before) => {
-            format!("{}{}", paint.prefix(Severity::Failure), rest.strip_prefix("\u{1b}[0m").unwrap_or(rest))
-        }
-        _ => text,
-    };
-    if is_harmless {
-        return text;
-    }
-    text.split_inclusive('\n')
-        .map(|line| match line.strip_suffix('\n') {
-            Some(line) => for_people(line) + "\n",
-            None => for_people(line),
-        })
-        .collect()
 }
