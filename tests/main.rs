@@ -12,6 +12,8 @@ mod expressions;
 mod fill;
 mod filter;
 mod follow;
+mod follow_both;
+mod follow_state;
 mod formats;
 mod fuzz;
 mod generated;

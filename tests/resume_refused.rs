@@ -407,7 +407,6 @@ fn what_no_checkpoint_can_hold_is_refused() {
 #[test]
 fn what_no_checkpoint_has_is_a_mistake_beside_a_state() {
     for flags in [
-        "-F",
         "--merge",
         "--replay 1x",
         "-o prometheus",

@@ -198,7 +198,7 @@ impl Config {
         let windows = windows(&flags)?;
         let running = running(&flags, &windows)?;
         let check_order = flags.order.config(&flags, &windows)?;
-        let follow = flags.follow.follow(&flags.files)?;
+        let follow = flags.follow.follow(&flags.files, state.is_some())?;
         let sources = sources(&flags)?;
         let keys = flags.key.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
         let aggs = if flags.agg.is_empty() { vec!["count".to_owned()] } else { flags.agg };
@@ -483,7 +483,6 @@ fn refuse_with_state(row_format: RowFormat, flags: &Flags) -> Result<(), String>
                 .into())
         }
         _ if flags.replay.is_some() => Err("--replay does not go with --state; leave one of them out".into()),
-        _ if flags.follow.follow => Err("-F does not go with --state; leave one of them out".into()),
         _ if flags.merge => Err("--merge does not go with --state; leave one of them out".into()),
         _ => Ok(()),
     }

@@ -3,6 +3,7 @@
 use super::parse_length_of_time;
 use crate::input::tail::TailOptions;
 use crate::input::tail::siblings::suffix;
+use crate::input::tail::together::Together;
 use crate::time::Span;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -24,14 +25,14 @@ pub(super) struct FollowFlags {
     ///
     /// For logs: each FILE is a path, and what it names is read from one rotation to the next, in order and without loss; a
     /// renamed file to its end. Each is a source with a watermark of its own, and W is their minimum (see
-    /// --idle-timeout). The run goes on until it is stopped. HUP opens --output, --late and --bad anew, so that they
+    /// --idle-timeout). The run goes on until it is stopped; with --state it goes on where it was, whatever has been done to the files since. HUP opens --output, --late and --bad anew, so that they
     /// can be rotated; USR1 says on stderr how far each file has been read, and which of them holds W back.
     #[arg(short = 'F', long, help_heading = "Sources")]
     pub follow: bool,
 
     /// Where reading of followed files begins
     ///
-    /// A file that is there later is read from its start in any case.
+    /// A file that is there later is read from its start in any case; with --state a later run goes on where the first began.
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = FromFlag::Start, help_heading = "Sources")]
     from: FromFlag,
 
@@ -61,17 +62,19 @@ pub struct Follow {
     pub options: TailOptions,
     /// What is read before each input.
     pub history: Vec<Vec<PathBuf>>,
+    /// Whether a state says where each begins.
+    pub goes_on: bool,
 }
 
 /// Looking more often than this is of no use.
 const SHORTEST_POLL: Duration = Duration::from_millis(1);
 
 impl FollowFlags {
-    /// How these inputs are followed, if they are.
+    /// How these inputs are followed, if they are; `goes_on` if a state says where each begins.
     ///
     /// # Errors
     /// Flags that make no sense together.
-    pub fn follow(&self, inputs: &[PathBuf]) -> Result<Option<Follow>, String> {
+    pub fn follow(&self, inputs: &[PathBuf], goes_on: bool) -> Result<Option<Follow>, String> {
         if !self.follow {
             return match (self.from, self.history.first()) {
                 (FromFlag::End, _) => Err("--from end is for followed files; add -F".into()),
@@ -95,8 +98,9 @@ impl FollowFlags {
             rotate_wait: duration(self.rotate_wait),
             poll: duration(self.poll_interval).max(SHORTEST_POLL),
             apart: inputs.to_vec(),
+            together: Together::default(),
         };
-        Ok(Some(Follow { options, history }))
+        Ok(Some(Follow { options, history, goes_on }))
     }
 }
 

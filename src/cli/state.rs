@@ -126,7 +126,7 @@ pub struct Setting {
 }
 
 /// Flags that change no result, or that the state has other means to check.
-const WITHOUT_EFFECT: [&str; 26] = [
+const WITHOUT_EFFECT: [&str; 28] = [
     "bad",
     "checkpoint-interval",
     "color",
@@ -140,11 +140,13 @@ const WITHOUT_EFFECT: [&str; 26] = [
     "max-bad",
     "max-late",
     "output",
+    "poll-interval",
     "print-config",
     "progress",
     "quiet",
     "replay",
     "replay-max-gap",
+    "rotate-wait",
     "state",
     "stats",
     "stdin-resume",

@@ -1,6 +1,6 @@
 //! Where bytes come from, and whether more are waiting.
 
-use super::tail::Mark;
+use super::tail::{Mark, Tail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::fs::{File, Metadata, OpenOptions};
@@ -33,6 +33,11 @@ pub trait Feed: Read + Send {
     /// Whether it is what a path names from time to time. A read then also gives none where a file ends.
     fn is_followed(&self) -> bool {
         false
+    }
+
+    /// Who follows the path, so that it can be said where to begin.
+    fn tail(&mut self) -> Option<&mut Tail> {
+        None
     }
 
     /// What stands where a read gave none; `None` at the end.

@@ -110,11 +110,7 @@ impl Trace {
     fn take(&mut self, batch: &EventBatch, consumed: u64, lines: u64) {
         let is_whole = consumed >= batch.consumed && !batch.ending.is_empty();
         let bytes = if is_whole { &batch.ending } else { &batch.bytes[..consumed as usize] };
-        if self.offset == 0 && batch.offset > 0 {
-            // A byte order mark, which is in no block.
-            self.head.extend_from_slice(&super::reader::BYTE_ORDER_MARK[..batch.offset as usize]);
-            self.tail.clone_from(&self.head);
-        }
+        self.pass_over(batch.offset);
         if is_whole {
             self.head_ends = true;
             self.tail.clear();
@@ -129,6 +125,25 @@ impl Trace {
         self.tail.extend_from_slice(new);
         self.offset = batch.offset + consumed;
         self.lines += lines;
+    }
+
+    /// What is in no block: a byte order mark, or NULs where nothing was ever written.
+    fn pass_over(&mut self, to: u64) {
+        let mark = super::reader::BYTE_ORDER_MARK;
+        let gap = to.saturating_sub(self.offset);
+        if self.offset == 0 && gap == mark.len() as u64 {
+            self.head.extend_from_slice(mark);
+            self.tail.extend_from_slice(mark);
+        } else if gap > 0 {
+            let nuls = usize::try_from(gap).unwrap_or(usize::MAX);
+            if !self.head_ends {
+                self.head.resize(self.head.len().saturating_add(nuls).min(HEAD_BYTES), 0);
+                self.head_ends = self.head.len() == HEAD_BYTES;
+            }
+            let kept = self.tail.len().min(self.most.saturating_sub(nuls));
+            self.tail.drain(..self.tail.len() - kept);
+            self.tail.resize(kept + nuls.min(self.most), 0);
+        }
     }
 
     /// Where processing stands.

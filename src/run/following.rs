@@ -13,7 +13,7 @@ impl Run {
     /// Takes what there is of any followed file; of several, of the one that holds the watermark back, so that no more
     /// windows are open than need be.
     pub(super) fn turn_of_any(&mut self) -> ControlFlow<Ending> {
-        let next = self.engine.next_input().filter(|_| !self.has_partitions).map(|input| input.0 as usize);
+        let next = self.engine.next_input().filter(|_| !self.has_partitions).map(|input| self.stream_of(input));
         let count = self.streams.len();
         // The others in turn, so that none of them has to wait for one that never pauses.
         let others = (1..=count).map(|step| (self.last_taken + step) % count);
@@ -34,13 +34,17 @@ impl Run {
     }
 
     /// Does what signals have asked for since.
-    pub(super) fn heed_requests(&mut self) {
+    pub(super) fn heed_requests(&mut self) -> ControlFlow<Ending> {
         if self.interrupts.takes_reopening() {
-            self.reopen();
+            match self.keeper {
+                Some(_) => self.reopen_kept()?,
+                None => self.reopen(),
+            }
         }
         if self.interrupts.takes_status() {
             self.tell_status();
         }
+        ControlFlow::Continue(())
     }
 
     /// Opens the files that are written anew: they have been renamed. What cannot be opened is written on as it was.
@@ -76,7 +80,7 @@ impl Run {
                 }
                 None => "not there".to_owned(),
             };
-            let stream = if self.streams.len() > 1 { id.0 as usize } else { 0 };
+            let stream = self.stream_of(id);
             let standing = standings.get(id.0 as usize);
             let watermark = standing.map_or(self.engine.tally().watermark, |standing| standing.watermark);
             let watermark =

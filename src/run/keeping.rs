@@ -2,10 +2,13 @@
 
 use super::Run;
 use super::checkpoint::Rest;
+use super::checkpoint::record::FileId;
 use super::ending::Ending;
+use super::watch::Watch;
 use crate::engine::Stop;
 use crate::error::{Error, Exit, Severity};
 use crate::event::{Aside, EventBatch};
+use crate::input::tail::disk::{self, Stat};
 use crossbeam_channel::{Receiver, never};
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -86,11 +89,30 @@ impl Run {
         (due, keeper.written().clone())
     }
 
+    /// Files that are written have been renamed: goes on with what has their names.
+    pub(super) fn reopen_kept(&mut self) -> ControlFlow<Ending> {
+        // Nobody has taken the last rows.
+        self.output.flush();
+        if self.output.is_done() {
+            return ControlFlow::Break(Ending::OutputDone);
+        }
+        let rest = self.rest();
+        let Some(keeper) = &mut self.keeper else { return ControlFlow::Continue(()) };
+        match keeper.reopen(&mut self.engine, &mut self.output, &rest, &self.reopened) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(Ending::Unkept(error)),
+        }
+    }
+
     fn rest(&self) -> Rest {
         let (seen, known) = self.fields.found();
         let years = self.streams.iter().enumerate();
         let years = years.filter_map(|(index, stream)| Some((index, stream.years.as_ref()?.last()?)));
-        Rest { years: years.collect(), seen, known }
+        let files = self.watch.iter().flat_map(Watch::followed).filter_map(|(source, followed)| {
+            let Stat { id: disk::FileId { device, inode }, modified, .. } = followed.file()?.stat().ok()?;
+            Some((source, FileId { device, inode }, modified))
+        });
+        Rest { years: years.collect(), files: files.collect(), seen, known }
     }
 
     /// Which checkpoint an end deserves.

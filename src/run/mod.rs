@@ -156,15 +156,14 @@ fn start(
         vec![sources]
     };
     let count = groups.len();
-    let firsts: Vec<_> = groups.iter().map(|sources| sources.first().map(|source| source.id)).collect();
     let streams = groups.into_iter().map(|sources| Stream::start(config, clock, count, sources));
     let mut streams = streams.collect::<Result<Vec<_>, _>>()?;
     if let Some(keeper) = &mut keeper {
         source_names = keeper.source_names();
         let (seen, known) = keeper.fields();
         fields.resume(&seen, known);
-        for (stream, first) in streams.iter_mut().zip(firsts) {
-            if let (Some(years), Some(last)) = (&mut stream.years, first.and_then(|first| keeper.last_time(first))) {
+        for stream in &mut streams {
+            if let (Some(years), Some(last)) = (&mut stream.years, keeper.last_time(stream.id)) {
                 years.resume(last);
             }
         }

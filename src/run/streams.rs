@@ -4,7 +4,7 @@
 use crate::cli::Config;
 use crate::engine::Cursor;
 use crate::error::Error;
-use crate::event::EventBatch;
+use crate::event::{EventBatch, SourceId};
 use crate::host::Clock;
 use crate::input::pool::{self, Collector, Item, Pause, WAITING};
 use crate::input::reader::{ReadClock, Reader, Source};
@@ -19,6 +19,8 @@ const SMALLEST_BLOCK: usize = 16 << 10;
 
 /// One reader and its decoders.
 pub struct Stream {
+    /// Its (first) input.
+    pub id: SourceId,
     collector: Collector,
     reader: Option<JoinHandle<()>>,
     /// The next item, if it was looked at before its turn.
@@ -42,6 +44,7 @@ pub struct Stream {
 impl Stream {
     /// Starts one of so many streams, which reads some inputs.
     pub fn start(config: &Config, clock: &Arc<dyn Clock>, count: usize, sources: Vec<Source>) -> Result<Stream, Error> {
+        let id = sources.first().map_or(SourceId(0), |source| source.id);
         let threads = (config.threads / count).max(1);
         let (value_fields, named_fields) = (config.projection.values.len(), config.projection.fields().count());
         let new_batch = || EventBatch::new(value_fields, named_fields);
@@ -58,12 +61,13 @@ impl Stream {
             .name("read".into())
             .spawn(move || reader.run(sources))
             .map_err(|source| Error::System { what: "starting a reader thread", source })?;
-        Ok(Stream::new(collector, reader, Years::new(&config.projection.time_rules)))
+        Ok(Stream::new(id, collector, reader, Years::new(&config.projection.time_rules)))
     }
 
     /// A stream whose threads have started.
-    fn new(collector: Collector, reader: JoinHandle<()>, years: Option<Years>) -> Stream {
+    fn new(id: SourceId, collector: Collector, reader: JoinHandle<()>, years: Option<Years>) -> Stream {
         Stream {
+            id,
             collector,
             reader: Some(reader),
             ahead: None,

@@ -14,6 +14,12 @@ use std::ops::ControlFlow;
 impl Run {
     /// Takes all there is.
     pub(super) fn take_all(&mut self) -> Ending {
+        // What is followed from its end goes on from there, also if nothing has come before the run is killed.
+        if self.watch.is_some()
+            && let ControlFlow::Break(ending) = self.begin_state()
+        {
+            return ending;
+        }
         loop {
             if let ControlFlow::Break(ending) = self.turn() {
                 return ending;
@@ -33,7 +39,7 @@ impl Run {
         if self.streams.len() > 1 && !self.is_merged {
             return self.turn_of_any();
         }
-        let next = if self.is_merged { self.engine.next_input().map(|input| input.0 as usize) } else { Some(0) };
+        let next = if self.is_merged { self.engine.next_input().map(|input| self.stream_of(input)) } else { Some(0) };
         let Some(index) = next else { return self.wait(Waits::Nobody) };
         if self.streams[index].at_hand.is_some() {
             return self.take_part(index);
@@ -43,6 +49,11 @@ impl Run {
             Err(TryRecvError::Empty) => self.wait(Waits::One(index)),
             Err(TryRecvError::Disconnected) => self.end_of(index),
         }
+    }
+
+    /// Which stream reads an input.
+    pub(super) fn stream_of(&self, input: SourceId) -> usize {
+        self.streams.iter().position(|stream| stream.id == input).unwrap_or(0)
     }
 
     /// Inputs that were idle and speak again are waited for from now on.
@@ -55,7 +66,8 @@ impl Run {
             match stream.next() {
                 Ok(item @ Item::Records(_)) => {
                     stream.is_idle = false;
-                    self.step(Input::Wake(SourceId(index as u32)))?;
+                    let id = stream.id;
+                    self.step(Input::Wake(id))?;
                     self.take(index, item)?;
                 }
                 Ok(item) => self.take(index, item)?,
@@ -93,7 +105,7 @@ impl Run {
             Item::Say(severity, text) => {
                 // What is said of all inputs is said once.
                 let is_of_all = self.streams.len() > 1
-                    && (self.is_merged || !text.starts_with(self.output.source_name(index as u32)));
+                    && (self.is_merged || !text.starts_with(self.output.source_name(self.streams[index].id.0)));
                 if !is_of_all || self.notes.insert(text.clone()) {
                     self.output.say(severity, &text);
                 }
@@ -102,6 +114,11 @@ impl Run {
             Item::Learnt(source, learnt) => {
                 if let Some(keeper) = &mut self.keeper {
                     keeper.learnt(source, *learnt);
+                }
+            }
+            Item::Begun(source, place) => {
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.begun(source, *place);
                 }
             }
             // Streams keep them.
@@ -159,7 +176,7 @@ impl Run {
     }
 
     fn check(&mut self) -> ControlFlow<Ending> {
-        self.heed_requests();
+        self.heed_requests()?;
         if self.output.is_done() {
             return ControlFlow::Break(Ending::OutputDone);
         }
@@ -176,6 +193,7 @@ impl Run {
             return ControlFlow::Break(Ending::Failed(Error::Defect));
         }
         let goes_on = self.streams.iter().any(|stream| !stream.has_ended);
-        if goes_on { self.step(Input::EndOf(SourceId(index as u32))) } else { ControlFlow::Continue(()) }
+        let id = self.streams[index].id;
+        if goes_on { self.step(Input::EndOf(id)) } else { ControlFlow::Continue(()) }
     }
 }

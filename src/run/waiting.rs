@@ -5,7 +5,6 @@ use super::ending::Ending;
 use super::streams::Stream;
 use crate::engine::Input;
 use crate::error::Severity;
-use crate::event::SourceId;
 use crate::host::Wake;
 use crossbeam_channel::{Receiver, Select, never, select};
 use std::ops::ControlFlow;
@@ -85,7 +84,7 @@ impl Run {
                 self.step(Input::IdleSince(self.view.since_began(now.checked_sub(timeout).unwrap_or(now))))?;
             } else {
                 self.streams[index].is_idle = true;
-                self.step(Input::Idle(SourceId(index as u32)))?;
+                self.step(Input::Idle(self.streams[index].id))?;
             }
         }
         ControlFlow::Continue(any)
@@ -163,7 +162,9 @@ impl Run {
 
     /// What follows from being woken, if anything does.
     fn woken(&mut self, wake: Option<Wake>) -> Option<Ending> {
-        self.heed_requests();
+        if let ControlFlow::Break(ending) = self.heed_requests() {
+            return Some(ending);
+        }
         match wake {
             Some(Wake::StdoutClosed) => self.writes_to_stdout.then_some(Ending::OutputDone),
             Some(Wake::Signal | Wake::Request) | None => self.interrupts.signal().map(Ending::Signal),

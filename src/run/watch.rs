@@ -92,7 +92,10 @@ impl Watch {
 
     fn follow(&mut self, follow: &Follow, index: usize, path: &Path, clock: &Arc<dyn Clock>) -> Result<Source, Error> {
         let failed = |(path, source): (PathBuf, io::Error)| Error::File { name: path.display().to_string(), source };
-        let tail = Tail::start(Arc::new(Disk), path, &follow.history[index], follow.options.clone()).map_err(failed)?;
+        let mut tail = Tail::new(Arc::new(Disk), path, &follow.history[index], follow.options.clone());
+        if !follow.goes_on {
+            tail.begin().map_err(failed)?;
+        }
         let (wake, woken) = bounded(1);
         for (directory, name) in tail.places() {
             self.waked.lock().unwrap_or_else(PoisonError::into_inner).push((name, wake.clone()));
@@ -107,6 +110,13 @@ impl Watch {
         let alarm = Alarm { clock: clock.clone(), woken, last: None };
         let feed = Box::new(TailFeed::new(tail, Box::new(alarm), followed));
         Ok(Source { id, name: path.to_string_lossy().into_owned(), feed, start: Start::default() })
+    }
+
+    /// The inputs have got other numbers than their places on the command line, in the order of which they still are.
+    pub fn renumber(&mut self, sources: &[Source]) {
+        for (id, _) in &mut self.followed {
+            *id = sources.get(id.0 as usize).map_or(*id, |source| source.id);
+        }
     }
 
     /// What is to be said at the beginning.

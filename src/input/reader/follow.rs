@@ -5,7 +5,7 @@ use super::{End, LIVE_READ, Phase, Reader, Source, SourceReader, Start};
 use crate::error::Error;
 use crate::event::EventBatch;
 use crate::input::Layout;
-use crate::input::pool::Content;
+use crate::input::pool::{Content, Item};
 use crate::input::tail::Mark;
 use std::io;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ impl Reader {
         let mut start = Some(std::mem::take(&mut source.start));
         let mut names = start.as_ref().and_then(|start| start.learnt.as_ref()?.names.clone());
         while let Some((offset, shown)) = self.next_file(&mut source, &mut batch)? {
-            let resumed = start.take().filter(|start| start.learnt.is_some() && start.offset == offset);
+            let resumed = start.take().filter(|start| offset > 0 && start.offset == offset);
             source.start = resumed.unwrap_or(Start { offset, ..Start::default() });
             let mut file = SourceReader::new(source, batch, self)?;
             file.names_before = names.take();
@@ -48,7 +48,10 @@ impl Reader {
                 Ok(_) => {}
             }
             match source.feed.take_mark() {
-                Some(Mark::Begin { offset, shown }) => return Ok(Some((offset, shown))),
+                Some(Mark::Begin { offset, place, shown }) => {
+                    self.dealer.deal(Item::Begun(source.id, place))?;
+                    return Ok(Some((offset, shown)));
+                }
                 Some(Mark::Say(severity, text)) => self.say(severity, text)?,
                 Some(Mark::End | Mark::Truncated | Mark::Hole(_)) => {}
                 None => return Ok(None),

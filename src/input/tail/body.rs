@@ -1,6 +1,7 @@
 //! What a file holds, by place: as it is, or unpacked.
 
 use super::disk::{FileSystem, OpenFile, Stat};
+use super::position::{HEAD, TRAIL};
 use crate::input::feed::{Feed, Piped};
 use crate::input::unpack::{LONGEST_MAGIC, Packing};
 use std::io::{self, Read};
@@ -157,6 +158,17 @@ impl Body {
         let read = packed.reader.read(into)?;
         packed.at += read as u64;
         Ok(read)
+    }
+
+    /// Whether it begins as another one does up to a length, going by the first and the last bytes before that.
+    pub fn begins_with(&mut self, other: &mut Body, length: u64) -> bool {
+        let mut is_same = |from: u64, most: usize| {
+            let count = most.min(usize::try_from(length).unwrap_or(most));
+            let (mut own, mut others) = (vec![0; count], vec![0; count]);
+            let filled = |body: &mut Body, into: &mut [u8]| body.fill(from, into).is_ok_and(|filled| filled == count);
+            filled(self, &mut own) && filled(other, &mut others) && own == others
+        };
+        length > 0 && is_same(0, HEAD) && is_same(length.saturating_sub(TRAIL as u64), TRAIL)
     }
 
     /// Reads until the buffer is full or the content ends.

@@ -114,6 +114,10 @@ impl Feed for TailFeed {
         true
     }
 
+    fn tail(&mut self) -> Option<&mut Tail> {
+        Some(&mut self.tail)
+    }
+
     fn take_mark(&mut self) -> Option<Mark> {
         self.mark.take()
     }

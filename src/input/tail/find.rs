@@ -1,11 +1,12 @@
 //! Which file comes next: at the start, after the one at hand, and where a former run ended.
 
 use super::body::Body;
-use super::disk::{FileSystem, Stat};
-use super::position::Position;
+use super::disk::{FileId, FileSystem, Stat};
+use super::position::{Left, Place, Position};
 use super::reading::{Reading, last_line};
 use super::siblings::Sibling;
-use super::{Mark, Tail, TailOptions};
+use super::together::Claim;
+use super::{Former, Mark, Tail, TailOptions};
 use crate::error::{Severity, plain};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,78 +40,111 @@ impl Tail {
         history: &[PathBuf],
         options: TailOptions,
     ) -> Result<Tail, Refused> {
-        let mut tail = Tail::new(files, path, options);
-        tail.known.replace(&tail.neighbourhood.siblings(&*tail.files));
-        for past in history {
-            let past = tail.open_past(past)?;
-            tail.queue.push_back(past);
-        }
-        let live = tail.open_live(tail.options.from_end).map_err(|error| (path.to_owned(), error))?;
-        // A path that is its own history is read once.
-        tail.queue_last(live);
+        let mut tail = Tail::new(files, path, history, options);
+        tail.begin()?;
         Ok(tail)
     }
 
-    /// Goes on where a former run was with the path, whatever has become of its file since. What that run had read
-    /// of the history is not read again.
+    /// Begins with the history, and then the path as [`Tail::start`] has it.
     ///
     /// # Errors
     /// As [`Tail::start`].
-    pub fn resume(
-        files: Arc<dyn FileSystem>,
-        path: &Path,
-        history: &[PathBuf],
-        options: TailOptions,
-        position: &Position,
-    ) -> Result<Tail, Refused> {
-        let mut tail = Tail::new(files, path, options);
-        let failed = |error| (path.to_owned(), error);
-        let siblings = tail.neighbourhood.siblings(&*tail.files);
-        tail.known.replace(&siblings);
-        let mut live = tail.open_live(false).map_err(failed)?;
-        if let Some(live) = &mut live
-            && live.stat.id == position.id
-            && position.is_in(&mut live.body).unwrap_or(false)
-        {
-            let (body, stat) = Body::open(&*tail.files, path).map_err(failed)?;
-            if stat.id == position.id {
-                tail.queue.push_back(Reading::new(body, stat, position.offset).map_err(failed)?);
-                return Ok(tail);
-            }
+    pub fn begin(&mut self) -> Result<(), Refused> {
+        self.known.replace(&self.neighbourhood.siblings(&*self.files));
+        self.queue_history()?;
+        let live = self.open_live(self.options.from_end).map_err(|error| (self.path.clone(), error))?;
+        // A path that is its own history is read once.
+        self.queue_last(live);
+        self.tell_first(&[]);
+        Ok(())
+    }
+
+    /// Says to the other paths where this one begins.
+    fn tell_first(&self, formers: &[Position]) {
+        if !self.partners.is_empty() {
+            let together = self.options.together.clone();
+            let mut held = together.hold();
+            self.tell(&mut held, None);
+            formers.iter().for_each(|former| self.tell(&mut held, Some(former)));
         }
-        let past = history.iter().filter_map(|path| {
-            let stat = tail.files.stat(path).ok()?;
+    }
+
+    fn queue_history(&mut self) -> Result<(), Refused> {
+        for past in self.history.clone() {
+            let past = self.open_past(&past)?;
+            self.queue.push_back(past);
+        }
+        Ok(())
+    }
+
+    /// Begins where a former run was with the path, whatever has become of its file since; what came after that
+    /// is read in its order. What that run had read of the history is not read again. Gives the place where the file goes
+    /// on, unless it is not there any more.
+    ///
+    /// # Errors
+    /// As [`Tail::start`].
+    pub fn go_on(&mut self, left: &Left) -> Result<Option<Place>, Refused> {
+        let position = &left.position;
+        // Whatever has been done to them meanwhile.
+        let former = |position: &Position| Former { position: position.clone(), is_truncated: false, has_copies: true };
+        let last = Some(position).filter(|_| left.is_telling);
+        self.formers = left.formers.iter().chain(last).map(former).collect();
+        let siblings = self.neighbourhood.siblings(&*self.files);
+        if position.id == FileId::default() {
+            // There was no file yet; what has come since is to be read from its beginning.
+            self.known.replace_by(&siblings, |sibling| sibling.stat.modified < position.modified);
+            self.queue_history()?;
+            return Ok(None);
+        }
+        // If all that was read is a header, or nothing, the file may have been copied away, emptied and begun anew.
+        let is_certain = left.is_telling || siblings.iter().all(|sibling| sibling.stat.modified <= position.modified);
+        if let Ok((mut body, stat)) = Body::open(&*self.files, &self.path)
+            && left.may_be(&stat)
+            && stat.id == position.id
+            && is_certain
+            && position.is_in(&mut body).unwrap_or(false)
+        {
+            self.known.replace(&siblings);
+            let own = Reading::new(body, stat, position.offset).map_err(|error| (self.path.clone(), error))?;
+            let place = own.place();
+            self.queue.push_back(own);
+            self.tell_first(&left.formers);
+            return Ok(Some(place));
+        }
+        let past = self.history.iter().filter_map(|path| {
+            let stat = self.files.stat(path).ok()?;
             Some(Sibling { path: path.clone(), suffix: Default::default(), stat })
         });
-        let found = tail.find(position, siblings.iter().cloned().chain(past).collect());
-        let own = found.as_ref().map(|(_, reading)| reading.stat);
-        if let Some((sibling, reading)) = found {
-            tail.queue.push_back(reading);
+        let is_own = |sibling: &Sibling| left.may_be(&sibling.stat);
+        let found =
+            self.find(position, siblings.iter().cloned().chain(self.beside()).chain(past).filter(is_own).collect());
+        let own = found.as_ref().map(|(_, own)| own.stat);
+        let place = found.as_ref().map(|(_, own)| own.place());
+        if let Some((sibling, own)) = found {
+            self.queue.push_back(own);
             // What is named as history after it comes next, in the order given.
+            let history = self.history.clone();
             for past in history.iter().skip_while(|past| **past != sibling.path).skip(1) {
-                let past = tail.open_past(past)?;
-                tail.queue.push_back(past);
+                let past = self.open_past(past)?;
+                self.queue_last(Some(past));
             }
-        } else {
-            tail.say(
+        } else if left.is_telling {
+            self.say(
                 Severity::Warning,
                 "the file that the last run read is not there any more; what it had after that place is lost",
             );
         }
-        let is_later = |stat: &Stat| match own {
-            Some(own) => stat.modified >= own.modified && stat.id != own.id,
-            None => stat.modified > position.modified,
-        };
-        for sibling in siblings.iter().filter(|sibling| sibling.stat.size > 0 && is_later(&sibling.stat)) {
-            let Ok((mut body, stat)) = Body::unpack(&*tail.files, &sibling.path) else { continue };
-            let is_copy = position.is_in(&mut body).unwrap_or(true);
-            if !is_copy && live.as_ref().is_none_or(|live| live.stat.id != stat.id) {
-                let reading = Reading::new(body, stat, 0).map_err(|error| (sibling.path.clone(), error))?;
-                tail.queue_last(Some(reading));
+        let is_earlier = |stat: &Stat| match own {
+            Some(own) => stat.modified < own.modified || stat.id == own.id,
+            // Packed it has its old time, but is younger itself; others of that moment are older.
+            None if stat.modified == position.modified => {
+                stat.created.zip(left.created).is_some_and(|(created, of_own)| created <= of_own)
             }
-        }
-        tail.queue_last(live);
-        Ok(tail)
+            None => stat.modified < position.modified,
+        };
+        self.known.replace_by(&siblings, |sibling| is_earlier(&sibling.stat));
+        self.tell_first(&left.formers);
+        Ok(place)
     }
 
     /// Queues a file unless it is queued already.
@@ -167,25 +201,72 @@ impl Tail {
             None => self.next_file()?,
         };
         let Some(mut next) = next else { return Ok(false) };
-        let offset = next.offset();
+        let place = Box::new(next.place());
+        let offset = place.offset;
         let mut shown = vec![0; SHOWN.min(usize::try_from(offset).unwrap_or(SHOWN))];
         let length = next.body.fill(0, &mut shown)?;
         shown.truncate(length);
-        self.marks.push_back(Mark::Begin { offset, shown });
+        self.marks.push_back(Mark::Begin { offset, place, shown });
+        self.is_fresh = offset == 0;
         self.reading = Some(next);
         Ok(true)
     }
 
     fn next_file(&mut self) -> io::Result<Option<Reading>> {
-        let live = self.open_live(false)?;
+        let mut live = self.open_live(false)?;
         let id = live.as_ref().map(|live| live.stat.id);
         // What has the name now comes last, unless it lost it this very moment.
-        let first = self.unread(live.as_ref().map(|live| live.stat)).into_iter().next();
-        let Some(sibling) = first.filter(|first| Some(first.stat.id) != id) else { return Ok(live) };
-        match Body::unpack(&*self.files, &sibling.path) {
-            Ok((body, stat)) if stat.id == sibling.stat.id => Ok(Some(Reading::new(body, stat, 0)?)),
-            // It was renamed again: the next look finds it.
-            _ => Ok(None),
+        for sibling in self.unread(live.as_ref().map(|live| live.stat)) {
+            if Some(sibling.stat.id) == id {
+                break;
+            }
+            match Body::unpack(&*self.files, &sibling.path) {
+                Ok((mut body, stat)) if stat.id == sibling.stat.id => {
+                    let is_copy = |live: &mut Reading| !body.is_packed() && live.body.begins_with(&mut body, stat.size);
+                    if !live.as_mut().is_some_and(is_copy) {
+                        return self.unless_taken(Reading::new(body, stat, 0)?);
+                    }
+                    // Its original is about to be emptied; maybe before anything of that is read.
+                }
+                // It was renamed again: the next look finds it.
+                _ => return Ok(None),
+            }
+        }
+        live.map_or(Ok(None), |live| self.unless_taken(live))
+    }
+
+    /// Puts the file at hand back, of which nothing has been given, if another is to be read before it: it may have been copied
+    /// and emptied since it was opened.
+    pub(super) fn gives_way(&mut self) -> bool {
+        let named = self.files.stat(&self.path).ok();
+        let Some(own) = self.reading.as_ref().map(|reading| reading.stat.id) else { return false };
+        if named.is_none_or(|named| named.id != own) {
+            return false;
+        }
+        for sibling in self.unread(named) {
+            let Some(reading) = self.reading.as_mut().filter(|_| sibling.stat.id != own) else { continue };
+            let Ok((mut body, stat)) = Body::unpack(&*self.files, &sibling.path) else { continue };
+            if !body.is_packed() && reading.body.begins_with(&mut body, stat.size) {
+                self.known.add(stat);
+                continue;
+            }
+            self.reading = None;
+            self.left = None;
+            self.marks.push_back(Mark::End);
+            return true;
+        }
+        false
+    }
+
+    /// A file from where another path of the run has left it; none while that one is at it.
+    fn unless_taken(&mut self, mut file: Reading) -> io::Result<Option<Reading>> {
+        match self.claim(&mut file.body, &file.stat) {
+            Claim::Free => Ok(Some(file)),
+            Claim::Taken => Ok(None),
+            Claim::ReadTo(offset) => {
+                let offset = offset.max(file.offset());
+                Ok(Some(Reading::new(file.body, file.stat, offset)?))
+            }
         }
     }
 

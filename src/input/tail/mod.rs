@@ -17,11 +17,12 @@ mod find;
 pub mod position;
 pub mod reading;
 pub mod siblings;
+pub mod together;
 
 use crate::error::Severity;
 use body::Held;
 use disk::{FileId, FileSystem, Stat};
-use position::Position;
+use position::{Place, Position};
 use reading::{More, Reading};
 use siblings::{Known, Neighbourhood};
 use std::collections::VecDeque;
@@ -30,6 +31,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use together::{Partner, Together};
 
 /// A renamed file is given up for the next one when nothing has been added to it for so long.
 pub const QUIET: Duration = Duration::from_secs(1);
@@ -48,6 +50,8 @@ pub struct TailOptions {
     pub poll: Duration,
     /// Files that are no rotations of this one, whatever their names: they are followed themselves.
     pub apart: Vec<PathBuf>,
+    /// What these tell one another.
+    pub together: Together,
 }
 
 /// What a tail gives.
@@ -68,6 +72,8 @@ pub enum Mark {
     Begin {
         /// The place.
         offset: u64,
+        /// The same, to be known again.
+        place: Box<Place>,
         /// What the file begins with, if the place is not its beginning: to tell its format and header.
         shown: Vec<u8>,
     },
@@ -97,10 +103,16 @@ pub struct Tail {
     name: String,
     files: Arc<dyn FileSystem>,
     options: TailOptions,
+    /// What is to be read before it.
+    history: Vec<PathBuf>,
     neighbourhood: Neighbourhood,
+    /// Of the others those that may come to name the same.
+    partners: Vec<Partner>,
     /// Files to be read first, in order.
     queue: VecDeque<Reading>,
     reading: Option<Reading>,
+    /// Whether nothing of it has been given.
+    is_fresh: bool,
     /// Since when the file at hand has lost the name; `None` while it has it.
     left: Option<Left>,
     formers: VecDeque<Former>,
@@ -124,15 +136,19 @@ struct Left {
 }
 
 impl Tail {
-    fn new(files: Arc<dyn FileSystem>, path: &Path, options: TailOptions) -> Tail {
+    /// Somebody who is to follow a path; `history` is read before it, in the order given. Nothing is opened yet.
+    pub fn new(files: Arc<dyn FileSystem>, path: &Path, history: &[PathBuf], options: TailOptions) -> Tail {
         Tail {
             path: path.to_owned(),
             name: path.display().to_string(),
             neighbourhood: Neighbourhood::of(&*files, path, &options.apart),
+            partners: together::partners(path, &options.apart),
             files,
             options,
+            history: history.to_vec(),
             queue: VecDeque::new(),
             reading: None,
+            is_fresh: false,
             left: None,
             formers: VecDeque::new(),
             known: Known::default(),
@@ -155,6 +171,11 @@ impl Tail {
     /// How far the file at hand has been taken.
     pub fn position(&self) -> Option<Position> {
         self.reading.as_ref().map(Reading::position)
+    }
+
+    /// Where reading is, or will begin.
+    pub fn place(&self) -> Option<Place> {
+        self.reading.as_ref().or(self.queue.front()).map(Reading::place)
     }
 
     /// Whether bytes are at hand.
@@ -190,8 +211,11 @@ impl Tail {
             if reading.has_bytes() {
                 return Ok(Given::Bytes(reading.take(into, most)));
             }
-            match reading.look() {
+            match self.look() {
                 Ok(More::Bytes) => {
+                    if std::mem::take(&mut self.is_fresh) && self.gives_way() {
+                        continue;
+                    }
                     if let Some(left) = &mut self.left {
                         left.quiet = None;
                     }
@@ -213,6 +237,18 @@ impl Tail {
         }
     }
 
+    /// Looks for more of the file at hand.
+    fn look(&mut self) -> io::Result<More> {
+        let together = Some(self.options.together.clone()).filter(|_| !self.partners.is_empty());
+        // Between a look and that it is known nobody is to look for who has read what.
+        let mut held = together.as_ref().map(Together::hold);
+        let looked = self.reading.as_mut().map_or(Ok(More::End), Reading::look);
+        if let Some(held) = &mut held {
+            self.tell(held, None);
+        }
+        looked
+    }
+
     /// The end of the file at hand has been reached. Says when to look whether it has grown, unless it is finished.
     fn at_end(&mut self, now: Instant) -> Option<Duration> {
         let reading = self.reading.as_ref()?;
@@ -221,7 +257,15 @@ impl Tail {
             return None;
         }
         let own = reading.stat.id;
+        let before = reading.body.stat().ok();
         let listed = self.list_if_changed();
+        if listed.is_some() && self.is_fresh && self.gives_way() {
+            return None;
+        }
+        if listed.is_some() && !self.reading.as_mut()?.is_as(before) {
+            // What was listed may be a copy of more than was read.
+            return None;
+        }
         let named = self.files.stat(&self.path).ok();
         if named.is_some_and(|stat| stat.id == own) {
             // While it has the name, nothing beside it comes after it.
@@ -291,18 +335,21 @@ impl Tail {
         let Some(reading) = self.reading.take() else { return Ok(()) };
         let position = reading.position();
         let body = reading.body;
-        if let Ok(stat) = body.stat() {
-            self.queue.push_front(Reading::new(body, stat, 0)?);
-        }
-        match self.find(&position, self.neighbourhood.siblings(&*self.files)) {
+        let mut candidates = self.neighbourhood.siblings(&*self.files);
+        candidates.extend(self.beside());
+        match self.find(&position, candidates) {
             Some((copy, mut rest)) => {
                 self.say(Severity::Detail, &format!("it was copied to {} and emptied", copy.path.display()));
                 self.known.add(copy.stat);
                 rest.is_finished = true;
-                // It has the same bytes up to here: reading goes on, maybe within a line.
+                // It has the same bytes up to here: reading goes on, maybe within a line. What has come since, maybe in
+                // further copies, is found behind it.
                 self.reading = Some(rest);
             }
             None => {
+                if let Ok(stat) = body.stat() {
+                    self.queue.push_front(Reading::new(body, stat, 0)?);
+                }
                 self.say(Severity::Note, "it was truncated and is read from its beginning");
                 self.marks.push_back(Mark::Truncated);
             }
@@ -313,6 +360,9 @@ impl Tail {
     }
 
     fn remember(&mut self, former: Former) {
+        if !self.partners.is_empty() {
+            self.tell(&mut self.options.together.hold(), Some(&former.position));
+        }
         if self.formers.len() == FORMERS {
             self.formers.pop_front();
         }

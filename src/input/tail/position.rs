@@ -2,7 +2,7 @@
 //! right before that place (R1). All three must agree; an inode alone is given to another file soon.
 
 use super::body::Body;
-use super::disk::FileId;
+use super::disk::{FileId, Stat};
 use std::io;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -46,6 +46,52 @@ pub struct Position {
     pub offset: u64,
     /// When the file had last been written to: nanoseconds since the epoch, by the file system's clock.
     pub modified: i64,
+}
+
+/// Where in a file reading begins, with the bytes by which that is known again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Which file.
+    pub id: FileId,
+    /// When it was made, where that is known.
+    pub created: Option<i64>,
+    /// When it had last been written to: nanoseconds since the epoch, by the file system's clock.
+    pub modified: i64,
+    /// The place: bytes from the beginning, unpacked ones if it is packed.
+    pub offset: u64,
+    /// How the file begins: at most [`HEAD`] bytes before the place.
+    pub head: Vec<u8>,
+    /// What comes right before the place: at most [`TRAIL`] bytes.
+    pub trail: Vec<u8>,
+}
+
+impl Place {
+    /// What is kept of it.
+    pub fn position(&self) -> Position {
+        let Place { id, modified, offset, ref head, ref trail, .. } = *self;
+        Position { id, head: Digest::of(head), trail: Digest::of(trail), offset, modified }
+    }
+}
+
+/// What a former run leaves of a followed path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Up to where it has come. No file at all (device and inode 0) if there was none yet.
+    pub position: Position,
+    /// When that file was made, where that is known: another one may have its inode by now.
+    pub created: Option<i64>,
+    /// Whether what was read tells the file from others, so that a copy of it is known for one. A header alone does not.
+    pub is_telling: bool,
+    /// The ends of files that were read before, oldest first.
+    pub formers: Vec<Position>,
+}
+
+impl Left {
+    /// Whether a file may be the one, if its bytes say so as well. Where these tell nothing, it must be the very same.
+    pub fn may_be(&self, stat: &Stat) -> bool {
+        let is_as_old = self.created.is_none() || stat.created.is_none() || self.created == stat.created;
+        self.is_telling || stat.id == self.position.id && is_as_old
+    }
 }
 
 impl Position {

@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::disk::Stat;
-use super::position::{Digest, HEAD, Position, TRAIL};
+use super::position::{HEAD, Place, Position, TRAIL};
 use std::io;
 
 /// Bytes read at once.
@@ -101,15 +101,36 @@ impl Reading {
 
     /// The place up to which bytes have been taken.
     pub fn position(&self) -> Position {
-        let trail = &self.window[self.taken.saturating_sub(TRAIL)..self.taken];
-        let head = &self.head[..self.head.len().min(usize::try_from(self.offset()).unwrap_or(HEAD))];
-        Position {
+        self.place().position()
+    }
+
+    /// The same with the bytes by which it is known.
+    pub fn place(&self) -> Place {
+        self.place_at(self.taken)
+    }
+
+    fn place_at(&self, end: usize) -> Place {
+        let offset = self.offset - (self.filled - end) as u64;
+        let head = self.head.len().min(usize::try_from(offset).unwrap_or(HEAD));
+        Place {
             id: self.stat.id,
-            head: Digest::of(head),
-            trail: Digest::of(trail),
-            offset: self.offset(),
+            created: self.stat.created,
             modified: self.stat.modified,
+            offset,
+            head: self.head[..head].to_vec(),
+            trail: self.window[end.saturating_sub(TRAIL)..end].to_vec(),
         }
+    }
+
+    /// The place up to which bytes have been read and will be given.
+    pub fn reached(&self) -> Position {
+        self.place_at(self.filled).position()
+    }
+
+    /// Whether what has been read tells the file from others: a header of CSV does not.
+    pub fn is_telling(&self) -> bool {
+        let lines = memchr::memchr_iter(b'\n', &self.head).take(2).count();
+        self.head.len() == HEAD || lines == 2 || lines == 1 && self.head.starts_with(b"{")
     }
 
     /// Looks for more bytes, once all that were at hand have been taken. What stands before them is read again and
@@ -141,6 +162,16 @@ impl Reading {
                 Ok(More::Bytes)
             }
         }
+    }
+
+    /// Whether all of it has been taken still, and what was taken is there, and it is as it was.
+    pub fn is_as(&mut self, before: Option<Stat>) -> bool {
+        let mut trail = [0; TRAIL];
+        let kept = self.taken.min(TRAIL);
+        let filled = self.body.fill(self.offset - kept as u64, &mut trail[..kept]);
+        self.body.stat().ok() == before
+            && filled.is_ok_and(|filled| filled == kept)
+            && trail[..kept] == self.window[self.taken - kept..self.taken]
     }
 
     /// How many of these bytes of the window come before NULs of which it must be found out what they are.

@@ -164,7 +164,13 @@ pub struct Known(HashMap<FileId, Stat>);
 impl Known {
     /// Exactly these siblings are known now.
     pub fn replace(&mut self, siblings: &[Sibling]) {
-        self.0 = siblings.iter().map(|sibling| (sibling.stat.id, sibling.stat)).collect();
+        self.replace_by(siblings, |_| true);
+    }
+
+    /// Exactly these of the siblings are known now.
+    pub fn replace_by(&mut self, siblings: &[Sibling], is_known: impl Fn(&Sibling) -> bool) {
+        let known = siblings.iter().filter(|sibling| is_known(sibling));
+        self.0 = known.map(|sibling| (sibling.stat.id, sibling.stat)).collect();
     }
 
     /// A file has been read.

@@ -1,20 +1,74 @@
 //! Which input of a command line is which of a state, and where reading goes on.
 
+use super::paths::PathTrace;
 use super::record::{FileId, InputRecord, Record};
 use crate::cli::state::StdinResume;
 use crate::error::{Error, plain};
-use crate::event::SourceId;
+use crate::event::{EventBatch, SourceId};
 use crate::input::feed::{Feed, Piped};
-use crate::input::position::{Ends, Mismatch, Position, STREAM_TAIL_BYTES, TAIL_BYTES, Trace, check_file, skip};
+use crate::input::position::{
+    Ends, Learnt, Mismatch, Position, STREAM_TAIL_BYTES, TAIL_BYTES, Trace, check_file, skip,
+};
 use crate::input::reader::Source;
+use crate::input::tail::position::Place;
+use crate::time::Timestamp;
 use std::io::{self, Seek, SeekFrom};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// An input of this run, or of an earlier one.
 pub struct Tracked {
     record: InputRecord,
     /// Follows it, if this run reads it.
-    trace: Option<Trace>,
+    trace: Option<Track>,
+}
+
+/// Follows how far an input has been processed.
+pub enum Track {
+    /// One input, read once.
+    Input(Trace),
+    /// One file after the other.
+    Path(Box<PathTrace>),
+}
+
+impl Track {
+    /// All of a batch has been processed.
+    pub fn took(&mut self, batch: &EventBatch) {
+        match self {
+            Track::Input(trace) => trace.took(batch),
+            Track::Path(path) => path.took(batch),
+        }
+    }
+
+    /// As [`Trace::took_part`].
+    pub fn took_part(&mut self, batch: &EventBatch, bytes: u64) -> u64 {
+        match self {
+            Track::Input(trace) => trace.took_part(batch, bytes),
+            Track::Path(path) => path.took_part(batch, bytes),
+        }
+    }
+
+    /// Something has been found out about it.
+    pub fn learnt(&mut self, learnt: Learnt) {
+        match self {
+            Track::Input(trace) => trace.learnt = Some(learnt),
+            Track::Path(path) => path.learnt(learnt),
+        }
+    }
+
+    /// A file of it begins.
+    pub fn begun(&mut self, place: Place) {
+        if let Track::Path(path) = self {
+            path.begun(place);
+        }
+    }
+
+    /// A file was last written to at a moment.
+    pub fn seen(&mut self, file: FileId, modified: i64) {
+        if let Track::Path(path) = self {
+            path.seen(file, modified);
+        }
+    }
 }
 
 /// All inputs, of which those of this run are being followed.
@@ -30,23 +84,39 @@ const MOST_FORMER: usize = 1_000;
 
 impl Inputs {
     /// Follows the inputs of a first run.
-    pub fn begin(sources: &mut [Source]) -> Inputs {
+    ///
+    /// # Errors
+    /// A path cannot be followed.
+    pub fn begin(sources: &mut [Source], now: Timestamp) -> Result<Inputs, Error> {
         let mut inputs = Inputs { all: Vec::new(), named: Vec::new() };
         for source in sources {
-            inputs.add(source);
+            inputs.add(source, now)?;
         }
-        inputs
+        Ok(inputs)
     }
 
     /// Finds the inputs in the record of an earlier run and makes each begin where that one has come to. Nothing is written.
     ///
     /// # Errors
     /// One is missing, or is not what it was.
-    pub fn resume(sources: &mut [Source], record: &Record, stdin: StdinResume) -> Result<Inputs, Error> {
+    pub fn resume(
+        sources: &mut [Source],
+        record: &Record,
+        stdin: StdinResume,
+        now: Timestamp,
+    ) -> Result<Inputs, Error> {
+        if let (Some(source), [_]) = (sources.iter().find(|source| source.feed.is_followed()), &record.inputs[..])
+            && sources.len() > 1
+        {
+            return Err(Error::Refused(format!(
+                "{} is followed with others now, each with a watermark of its own; the state has one (use another --state)",
+                source.name
+            )));
+        }
         let all = record.inputs.iter().map(|record| Tracked { record: record.clone(), trace: None }).collect();
         let mut inputs = Inputs { all, named: Vec::new() };
         for source in &mut *sources {
-            inputs.find(source, record.is_clean, stdin)?;
+            inputs.find(source, record.is_clean, stdin, now)?;
         }
         inputs.check_missing(record)?;
         inputs.forget_former();
@@ -58,18 +128,25 @@ impl Inputs {
         self.all.iter().map(|input| input.record.id + 1).max().unwrap_or(0)
     }
 
-    fn add(&mut self, source: &mut Source) {
+    fn add(&mut self, source: &mut Source, now: Timestamp) -> Result<(), Error> {
         let id = self.next_id();
         source.id = SourceId(id);
         self.named.push(id);
         let (file, base) = place(source.feed.as_ref());
-        let trace = Trace::new(if file.is_some() { TAIL_BYTES } else { STREAM_TAIL_BYTES });
+        let trace = match source.feed.tail() {
+            Some(tail) => {
+                tail.begin().map_err(unfollowed)?;
+                Track::Path(Box::new(PathTrace::new(tail.place(), now.0)))
+            }
+            None => Track::Input(Trace::new(if file.is_some() { TAIL_BYTES } else { STREAM_TAIL_BYTES })),
+        };
         let (name, position) = (source.name.clone(), Position::default());
-        let record = InputRecord { id, name, file, base, position, has_ended: false };
+        let record = InputRecord { id, name, file, path: None, base, position, has_ended: false };
         self.all.push(Tracked { record, trace: Some(trace) });
+        Ok(())
     }
 
-    fn find(&mut self, source: &mut Source, is_clean: bool, stdin: StdinResume) -> Result<(), Error> {
+    fn find(&mut self, source: &mut Source, is_clean: bool, stdin: StdinResume, now: Timestamp) -> Result<(), Error> {
         let (file, _) = place(source.feed.as_ref());
         let find = |is_it: &dyn Fn(&InputRecord) -> bool| {
             self.all.iter().position(|input| input.trace.is_none() && is_it(&input.record))
@@ -79,10 +156,7 @@ impl Inputs {
         let by_file = by_file.filter(|at| self.all[*at].record.name == source.name || self.is_as_it_was(*at, source));
         match by_file.or_else(|| find(&|record| record.name == source.name)) {
             Some(at) => self.go_on(at, source, stdin),
-            None if is_clean => {
-                self.add(source);
-                Ok(())
-            }
+            None if is_clean => self.add(source, now),
             None => Err(Error::Refused(format!(
                 "{}: the run before did not end by itself and had no such input; run it once more as it was, then add inputs",
                 source.name
@@ -101,8 +175,33 @@ impl Inputs {
         }
     }
 
+    /// Makes a followed path go on where its record has come to.
+    fn go_on_following(&mut self, at: usize, source: &mut Source) -> Result<(), Error> {
+        let input = &mut self.all[at];
+        let (Some(tail), Some(path)) = (source.feed.tail(), &input.record.path) else {
+            let (was, is) = if input.record.path.is_some() {
+                ("was followed", "is the same file as another one now, or none that can be followed")
+            } else {
+                ("was not followed", "is now")
+            };
+            return Err(Error::Refused(format!("{} {was}, and {is} (use another --state)", source.name)));
+        };
+        let position = &input.record.position;
+        let place = tail.go_on(&PathTrace::left(&input.record, path)).map_err(unfollowed)?;
+        source.id = SourceId(input.record.id);
+        source.start.offset = position.offset;
+        source.start.lines = position.lines;
+        source.start.learnt.clone_from(&position.learnt);
+        input.trace = Some(Track::Path(Box::new(PathTrace::go_on(path, position, place))));
+        self.named.push(input.record.id);
+        Ok(())
+    }
+
     /// Makes a source begin where the record of an input has come to.
     fn go_on(&mut self, at: usize, source: &mut Source, stdin: StdinResume) -> Result<(), Error> {
+        if source.feed.is_followed() || self.all[at].record.path.is_some() {
+            return self.go_on_following(at, source);
+        }
         let input = &mut self.all[at];
         let (file, _) = place(source.feed.as_ref());
         if file.is_some() != input.record.file.is_some() {
@@ -124,7 +223,7 @@ impl Inputs {
         source.start.lines = position.lines;
         source.start.learnt.clone_from(&position.learnt);
         let most = if file.is_some() { TAIL_BYTES } else { STREAM_TAIL_BYTES };
-        input.trace = Some(Trace::from(position, ends, most));
+        input.trace = Some(Track::Input(Trace::from(position, ends, most)));
         input.record.name.clone_from(&source.name);
         input.record.file = file;
         self.named.push(input.record.id);
@@ -141,6 +240,7 @@ impl Inputs {
         if let Some(input) = left_out {
             let name = &input.record.name;
             let why = match record.is_clean {
+                true if input.record.path.is_some() => "was followed, and has no end",
                 true => "has not been read to its end",
                 false => "was an input of the run before, which did not end by itself",
             };
@@ -165,7 +265,7 @@ impl Inputs {
     }
 
     /// What follows an input of this run.
-    pub fn trace(&mut self, id: SourceId) -> Option<&mut Trace> {
+    pub fn trace(&mut self, id: SourceId) -> Option<&mut Track> {
         self.all.iter_mut().find(|input| input.record.id == id.0)?.trace.as_mut()
     }
 
@@ -182,9 +282,13 @@ impl Inputs {
     pub fn records(&self, has_ended: &dyn Fn(u32) -> bool) -> Vec<InputRecord> {
         let record = |input: &Tracked| {
             let mut record = input.record.clone();
-            if let Some(trace) = &input.trace {
-                record.position = trace.position();
-                record.has_ended = has_ended(record.id);
+            match &input.trace {
+                Some(Track::Input(trace)) => {
+                    record.position = trace.position();
+                    record.has_ended = has_ended(record.id);
+                }
+                Some(Track::Path(path)) => (record.position, record.path) = (path.position(), Some(path.record())),
+                None => {}
             }
             record
         };
@@ -192,9 +296,14 @@ impl Inputs {
     }
 }
 
-/// Which file a feed is, and where it stands in it.
+/// A path that cannot be followed.
+fn unfollowed((path, source): (PathBuf, io::Error)) -> Error {
+    Error::File { name: path.display().to_string(), source }
+}
+
+/// Which file a feed is, and where it stands in it. Those of a followed path are told elsewhere.
 fn place(feed: &dyn Feed) -> (Option<FileId>, u64) {
-    let id = feed.identity().map(|(device, inode)| FileId { device, inode });
+    let id = feed.identity().filter(|_| !feed.is_followed()).map(|(device, inode)| FileId { device, inode });
     (id, feed.regular().and_then(|mut file| file.stream_position().ok()).unwrap_or(0))
 }
 

@@ -89,7 +89,11 @@ fn configuration(record: &Record, name: &str) -> Result<Box<Config>, Error> {
         [] => vec![format!("--{flag}").into()],
         values => values.iter().map(|value| format!("--{flag}={value}").into()).collect::<Vec<OsString>>(),
     };
-    let arguments = record.settings.iter().flat_map(argument).collect();
+    // How many followed files there are decides how many watermarks there are.
+    let follows = record.inputs.iter().any(|input| input.path.is_some());
+    let names = record.inputs.iter().filter(|_| follows).map(|input| OsString::from(&input.name));
+    let separator = follows.then(|| OsString::from("--"));
+    let arguments = record.settings.iter().flat_map(argument).chain(separator).chain(names).collect();
     let refused =
         |what: &str| Error::Refused(format!("state in {name}: its flags mean nothing to this streamw: {what}"));
     match cli::parse(arguments, &[], Terminals::default(), Timestamp(record.now)) {
@@ -213,8 +217,8 @@ impl Shown {
     fn json(&self) -> String {
         let Shown { record, counters, sizes, .. } = self;
         let input = |input: &InputRecord| {
-            let InputRecord { name, file, position, has_ended, .. } = input;
-            json!({"name": name, "is_file": file.is_some(), "offset": position.offset, "lines": position.lines,
+            let InputRecord { name, file, path, position, has_ended, .. } = input;
+            json!({"name": name, "is_file": file.is_some(), "followed": path.is_some(), "offset": position.offset, "lines": position.lines,
                    "packing": position.learnt.as_ref().and_then(|learnt| learnt.packing).map(|packing| packing.name()),
                    "ended": has_ended})
         };

@@ -14,6 +14,7 @@
 pub mod inputs;
 pub mod look;
 pub mod outputs;
+pub mod paths;
 mod patient;
 pub mod record;
 mod restore;
@@ -32,7 +33,8 @@ use crate::event::SourceId;
 use crate::host::{Asked, Clock, StandardFiles};
 use crate::input::feed::Feed;
 use crate::input::position::Learnt;
-use crate::output::side::Output;
+use crate::input::tail::position::Place;
+use crate::output::side::{Output, Which};
 use crate::state::{Calls, Changes, PieceId, StateDir};
 use crate::time::Timestamp;
 use crate::time::year::YearRule;
@@ -40,11 +42,12 @@ use crate::time::zone::database_version;
 use crossbeam_channel::Receiver;
 use indicatif::HumanCount;
 use inputs::Inputs;
-use outputs::{Means, Outputs, Tracked};
-use record::{Payload, Record};
+use outputs::{Means, Outputs, Reopened, ToSync, Tracked};
+use record::{FileId, Payload, Record};
 pub use restore::restore;
 use std::fs::File;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use writer::{Done, Job, Writer};
@@ -78,7 +81,7 @@ pub fn open(
     clock: &Arc<dyn Clock>,
 ) -> Result<(Opened, Engine, Option<Keeper>), Error> {
     let Ends { stdin, stdout, files, calls, asked } = ends;
-    let (mut sources, watch) = open::inputs(config, stdin, clock)?;
+    let (mut sources, mut watch) = open::inputs(config, stdin, clock)?;
     open::refuse_overwriting(config, &sources)?;
     let since = Instant::now();
     let mut directory = StateDir::open_with(&state.directory, calls.clone())?;
@@ -93,9 +96,12 @@ pub fn open(
     }
     refuse_shared_stderr(config, &files)?;
     let inputs = match &before {
-        Some(before) => Inputs::resume(&mut sources, &before.record, state.stdin)?,
-        None => Inputs::begin(&mut sources),
+        Some(before) => Inputs::resume(&mut sources, &before.record, state.stdin, clock.wall())?,
+        None => Inputs::begin(&mut sources, clock.wall())?,
     };
+    if let Some(watch) = &mut watch {
+        watch.renumber(&sources);
+    }
     let mut outputs = Outputs::open(config, stdout, files.stdout, Means { calls, asked })?;
     if let Some(Payload { record, .. }) = &before {
         outputs.check(&record.outputs, record.is_clean)?;
@@ -150,6 +156,7 @@ pub fn open(
         bytes: engine.tally().bytes,
         outputs: tracked,
         writer,
+        to_sync: None,
         spare: Changes::new(),
         under_way: None,
         due: clock.now() + state.interval,
@@ -204,6 +211,8 @@ pub struct Keeper {
     bytes: u64,
     outputs: Tracked,
     writer: Writer,
+    /// Outputs that the writer has not heard of.
+    to_sync: Option<Vec<ToSync>>,
     spare: Changes,
     /// The rows that the checkpoint under way lets out.
     under_way: Option<Vec<u8>>,
@@ -247,6 +256,8 @@ impl Pauses {
 pub struct Rest {
     /// By stream, the local time of the last record, if its times have no year.
     pub years: Vec<(usize, i128)>,
+    /// Which files are read of followed paths, and when these were last written to.
+    pub files: Vec<(SourceId, FileId, i64)>,
     /// See [`Record::seen`].
     pub seen: Vec<bool>,
     /// See [`Record::known`].
@@ -300,7 +311,14 @@ impl Keeper {
     /// Something has been found out about an input.
     pub fn learnt(&mut self, source: SourceId, learnt: Learnt) {
         if let Some(trace) = self.inputs.trace(source) {
-            trace.learnt = Some(learnt);
+            trace.learnt(learnt);
+        }
+    }
+
+    /// A file of a followed path begins.
+    pub fn begun(&mut self, source: SourceId, place: Place) {
+        if let Some(trace) = self.inputs.trace(source) {
+            trace.begun(place);
         }
     }
 
@@ -402,6 +420,31 @@ impl Keeper {
         Ok(None)
     }
 
+    /// Goes on writing to what these paths name now. The state says before that the run has come to an end, after which any
+    /// output may be named: whatever happens meanwhile, no row is in a file that the state does not know.
+    ///
+    /// # Errors
+    /// A checkpoint cannot be written.
+    pub fn reopen(
+        &mut self,
+        engine: &mut Engine,
+        output: &mut Output,
+        rest: &Rest,
+        files: &[(Which, PathBuf)],
+    ) -> Result<(), Error> {
+        self.end(engine, output, rest, LastWords::Final { of_inputs: false })?;
+        for (which, path) in files {
+            match self.outputs.reopen(*which, path) {
+                Ok(Some(Reopened { writer, is_empty })) => output.reopen(*which, writer, is_empty),
+                Ok(None) => {}
+                Err(error) => output.say(Severity::Warning, &format!("{error}; it is written on as it was")),
+            }
+        }
+        self.to_sync = Some(self.outputs.to_sync()?);
+        self.save(engine, output, rest, LastWords::Passing)?;
+        self.settle(output)
+    }
+
     fn save(&mut self, engine: &mut Engine, output: &mut Output, rest: &Rest, moment: LastWords) -> Result<(), Error> {
         // Step 1 of the order of writes: all rows of this moment are the system's.
         output.flush();
@@ -410,6 +453,11 @@ impl Keeper {
         let mut changes = std::mem::take(&mut self.spare);
         let head = engine.save(&mut Gather(&mut changes));
         let has_ended = |_: u32| moment == LastWords::Final { of_inputs: true };
+        for (source, file, modified) in &rest.files {
+            if let Some(trace) = self.inputs.trace(*source) {
+                trace.seen(*file, *modified);
+            }
+        }
         let record = &mut self.record;
         record.is_clean = moment != LastWords::Passing;
         record.inputs = self.inputs.records(&has_ended);
@@ -428,7 +476,7 @@ impl Keeper {
         let payload = record.payload(&held, &gate, &head)?;
         self.has_news = false;
         self.under_way = Some(held);
-        self.writer.write(Job { changes, payload })
+        self.writer.write(Job { changes, payload, outputs: self.to_sync.take() })
     }
 
     /// Waits for the checkpoint under way.

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::host::Asked;
 use crate::input::position::{Extract, TAIL_BYTES};
 use crate::output::RowFormat;
+use crate::output::side::Which;
 use crate::output::sink::Sink;
 use crate::run::open::Writers;
 use crate::state::{Calls, Lock, take_lock};
@@ -129,6 +130,14 @@ pub struct Tracked {
     pub rows_continue: bool,
     /// What is to be said of files that had something in them.
     pub notes: Vec<String>,
+}
+
+/// A file that is written from now on.
+pub struct Reopened {
+    /// What writes there.
+    pub writer: Box<dyn Write + Send>,
+    /// Whether there is nothing in it.
+    pub is_empty: bool,
 }
 
 struct TrackedOutput {
@@ -445,6 +454,32 @@ impl Tracked {
         let late = self.late.as_ref().map(TrackedOutput::record).transpose()?;
         let bad = self.bad.as_ref().map(TrackedOutput::record).transpose()?;
         Ok(OutputRecords { rows: self.rows.record()?, late, bad })
+    }
+
+    /// Writes to what the path names from now on. Nothing is given if it is the same file still.
+    ///
+    /// # Errors
+    /// It cannot be opened, or others write to it. Then all is as it was.
+    pub fn reopen(&mut self, which: Which, path: &Path) -> Result<Option<Reopened>, Error> {
+        let (flag, tracked) = match which {
+            Which::Rows => ("--output", Some(&mut self.rows)),
+            Which::Late => ("--late", self.late.as_mut()),
+            Which::Bad => ("--bad", self.bad.as_mut()),
+        };
+        let Some(tracked) = tracked else { return Ok(None) };
+        let now = std::fs::metadata(path).ok().map(|file| FileId { device: file.dev(), inode: file.ino() });
+        if now.is_some() && now == tracked.regular.as_ref().map(|file| file.id) {
+            return Ok(None);
+        }
+        let target = Target::named(flag, path, &tracked.means)?.make()?;
+        let is_empty = target.regular.as_ref().is_none_or(|file| file.size == 0);
+        let Target { means, name, writer, regular, .. } = target;
+        let regular = regular.map(|Regular { file, look, id, from, continues, written, .. }| {
+            written.amount().length = from;
+            TrackedFile { file, _look: look, id, from, continues, written }
+        });
+        *tracked = TrackedOutput { means, name, regular };
+        Ok(Some(Reopened { writer, is_empty }))
     }
 
     /// What has to be durable before a checkpoint.

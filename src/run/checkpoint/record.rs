@@ -6,6 +6,7 @@
 //!           the engine's head
 //! ```
 
+use super::paths::PathRecord;
 use crate::cli::state::{Setting, typed};
 use crate::error::Error;
 use crate::input::position::{Extract, Position};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 const VERSION: u32 = 2;
 
 /// Which file something is, as the system knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileId {
     /// The device.
     pub device: u64,
@@ -32,6 +33,9 @@ pub struct InputRecord {
     pub name: String,
     /// Which file it is, if it is a regular one.
     pub file: Option<FileId>,
+    /// Which of its files, if it is a path that is followed.
+    #[serde(default)]
+    pub path: Option<PathRecord>,
     /// Where its first byte stood in the file: stdin may be handed over in the middle of one.
     pub base: u64,
     /// How far.

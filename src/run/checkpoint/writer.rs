@@ -12,6 +12,8 @@ pub struct Job {
     pub changes: Changes,
     /// All else.
     pub payload: Vec<u8>,
+    /// What has to be durable before this checkpoint and those after it, if that is not what it was before.
+    pub outputs: Option<Vec<ToSync>>,
 }
 
 /// A checkpoint that has been written.
@@ -33,11 +35,12 @@ impl Writer {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(mut state: StateDir, outputs: Vec<ToSync>) -> Result<Writer, Error> {
+    pub fn start(mut state: StateDir, mut outputs: Vec<ToSync>) -> Result<Writer, Error> {
         let (jobs, todo) = bounded::<Job>(1);
         let (done_to, done) = bounded(1);
         let work = move || {
             for mut job in todo {
+                outputs = job.outputs.take().unwrap_or(outputs);
                 let result = write(&mut state, &outputs, &job).map(|_| {
                     job.changes.clear();
                     Done { changes: job.changes }
