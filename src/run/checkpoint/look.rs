@@ -284,10 +284,10 @@ impl Shown {
             lines.push(("waiting", format!("{} of rows that may not have come out", HumanBytes(self.waiting))));
         }
         lines.push(("watermark", time(counters.watermark).unwrap_or_else(|| "none yet".to_owned())));
-        let (windows, keys) = (HumanCount(self.tally.windows), HumanCount(self.tally.keys.len() as u64));
-        lines.push(("open", format!("{windows} windows of {keys} keys")));
-        let (pieces, live) = (HumanCount(sizes.pieces), HumanBytes(sizes.live_bytes));
-        lines.push(("size", format!("{pieces} pieces of {live}, {} on disk", HumanBytes(sizes.directory_bytes))));
+        let (windows, keys) = (many(self.tally.windows, "window"), many(self.tally.keys.len() as u64, "key"));
+        lines.push(("open", format!("{windows} of {keys}")));
+        let (pieces, live) = (many(sizes.pieces, "piece"), HumanBytes(sizes.live_bytes));
+        lines.push(("size", format!("{pieces} of {live}, {} on disk", HumanBytes(sizes.directory_bytes))));
         let mut text = format!("state in {}\n", for_people(&self.name));
         for (what, value) in lines {
             text += format!("  {what:<10}  {}", for_people(&value)).trim_end();
@@ -297,13 +297,18 @@ impl Shown {
     }
 }
 
+/// `1 window`, `12,345 windows`.
+fn many(number: u64, one: &str) -> String {
+    format!("{} {one}{}", HumanCount(number), if number == 1 { "" } else { "s" })
+}
+
 fn verify(path: &Path, stdout: &mut dyn Write) -> Result<(), Error> {
     let examined = StateDir::verify(path)?;
     let mut text = String::new();
     for found in &examined {
         let which = found.epoch.map_or_else(|| "a checkpoint".to_owned(), |epoch| format!("checkpoint {epoch}"));
         text += &match &found.wrong {
-            None => format!("{which}: whole, {} pieces in {} chunks\n", found.pieces, found.chunks),
+            None => format!("{which}: whole, {} in {}\n", many(found.pieces, "piece"), many(found.chunks, "chunk")),
             Some(wrong) => format!("{which}: damaged: {}\n", for_people(wrong)),
         };
     }
