@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use streamw::input::tail::body::Body;
 use streamw::input::tail::disk::{Disk, FileId, FileSystem, OpenFile, Stat};
 use streamw::input::tail::position::{Digest, Left, Position};
 use streamw::input::tail::together::Together;
@@ -399,6 +400,23 @@ fn r4_what_was_copied_away_before_the_file_was_emptied_is_read_from_the_copy() {
         place.rename("log", "log.0");
         place.append("log", "x\n");
         assert_eq!(place.look_long(), "<end><begin>x\n");
+    }
+}
+
+#[test]
+fn r4_a_copy_made_before_the_last_lines_were_added_is_known_as_one() {
+    let mut place = Place::followed("r4_past");
+    let lines: String = (0..300).map(|number| format!("line {number}\n")).collect();
+    place.append("log", &lines);
+    place.look();
+    let position = place.position();
+    let all = lines.len();
+    let other = lines.replacen("line 1\n", "line x\n", 1);
+    let cases = [(&lines[..all - 9], true), (&lines[..1024], true), (&lines[..1023], false), (&lines[..], false)];
+    for (copy, is_one) in cases.into_iter().chain([(&other[..all - 9], false), ("", false)]) {
+        place.write("copy", copy);
+        let (mut body, stat) = Body::open(&Disk, &place.path("copy")).expect("a file");
+        assert_eq!(position.is_past(&mut body, stat.size).expect("it can be read"), is_one, "{} bytes", copy.len());
     }
 }
 

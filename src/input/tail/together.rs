@@ -106,7 +106,7 @@ impl Tail {
         for reached in self.partners.iter().filter_map(|partner| held.get(&partner.path)) {
             if let Some((position, is_telling)) = &reached.current
                 && (position.id == stat.id || *is_telling)
-                && position.is_in(body).unwrap_or(false)
+                && (position.is_in(body).unwrap_or(false) || position.is_past(body, stat.size).unwrap_or(false))
             {
                 return Claim::Taken;
             }
@@ -117,6 +117,9 @@ impl Tail {
                 };
                 if former.offset > read_to && former.is_in(body).unwrap_or(false) {
                     claim = Claim::ReadTo(former.offset);
+                } else if stat.size > read_to && former.is_past(body, stat.size).unwrap_or(false) {
+                    // What was added between copying and emptying was read, too.
+                    claim = Claim::ReadTo(stat.size);
                 }
             }
         }
