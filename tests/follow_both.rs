@@ -1,6 +1,12 @@
 //! A log and what it is rotated to, both given (`-F log log.1`): each record counts once (R4, R13).
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::follow_state::{How, Place, Writer, difference};
 use crate::history::Rng;
@@ -59,4 +65,68 @@ fn r13_files_that_are_renamed_from_one_given_name_to_another_are_read_once() {
     for (names, seed) in [("log log.1", 4), ("log.1 log", 5), ("log log.1 log.2", 6)] {
         both(names, How::Rename, seed, 12);
     }
+}
+
+/// Numbered events, five thousand a second, until told to stop; how many.
+fn write_numbers(place: &Place, is_over: &AtomicBool) -> usize {
+    let (began, mut written) = (Instant::now(), 0);
+    while !is_over.load(Ordering::Relaxed) {
+        let due = began.elapsed().as_millis() as usize * 5;
+        let lines: String = (written..due).map(|id| format!("{{\"ts\":0,\"id\":{id}}}\n")).collect();
+        place.append("log", lines);
+        written = written.max(due);
+        thread::sleep(Duration::from_millis(1));
+    }
+    written
+}
+
+#[test]
+#[ignore = "takes a minute: logrotate runs 1,000 times"]
+fn r4_logrotate_copies_a_log_a_thousand_times_and_nothing_comes_twice() {
+    const ROTATIONS: usize = 1000;
+    let mut place = Place::new("both-logrotate", "-w count:1 -k id -i ndjson --bad bad -F log log.1");
+    place.is_calm = true;
+    let conf = format!("{} {{\nsu root root\nrotate 5\nsize 1\ncopytruncate\n}}\n", place.path("log").display());
+    place.append("conf", conf);
+    fs::set_permissions(place.path("conf"), fs::Permissions::from_mode(0o644)).expect("its owner");
+    place.append("log", "");
+    let logrotate = ["/usr/sbin/logrotate", "/usr/bin/logrotate"].into_iter().find(|path| Path::new(path).exists());
+    let rotate = |here: &Path| {
+        let Some(logrotate) = logrotate else { return false };
+        let status = Command::new(logrotate).args(["-f", "-s", "state", "conf"]).current_dir(here).status();
+        status.is_ok_and(|status| status.success())
+    };
+    let here = place.path("");
+    place.append("log", "{\"ts\":0,\"id\":\"first\"}\n");
+    if !rotate(&here) {
+        eprintln!("skipped: there is no logrotate, or it does not want to");
+        return;
+    }
+    place.start();
+    place.until("the first row", |place| place.text("out").contains("first"));
+    let is_over = AtomicBool::new(false);
+    let written = thread::scope(|scope| {
+        let writer = scope.spawn(|| write_numbers(&place, &is_over));
+        for _ in 0..ROTATIONS {
+            // Some 1,700 bytes: of a copy below 1,024 that lacks the last lines there is no telling what it is a copy of.
+            thread::sleep(Duration::from_millis(20));
+            assert!(rotate(&here));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        writer.join().expect("it writes")
+    });
+    place.append("log", "{\"ts\":0,\"id\":\"last\"}\n");
+    place.until("the last row", |place| place.text("out").contains("last"));
+    place.stop();
+    let ids: Vec<usize> =
+        place.text("out").lines().filter_map(|line| parse_json(line)["id"].as_u64()).map(|id| id as usize).collect();
+    // What logrotate has copied when lines are added, and then empties, nobody can have.
+    let mut seen = vec![0; written];
+    ids.iter().for_each(|id| seen[*id] += 1);
+    let twice: Vec<usize> = (0..written).filter(|id| seen[*id] > 1).collect();
+    assert!(twice.is_empty(), "{} come more than once, the first {:?}", twice.len(), &twice[..twice.len().min(10)]);
+    let lost = seen.iter().filter(|times| **times == 0).count();
+    let gaps = (0..written).filter(|id| seen[*id] == 0 && (*id == 0 || seen[*id - 1] > 0)).count();
+    println!("{written} lines, {ROTATIONS} rotations, 0 twice, {lost} lost in {gaps} of them");
+    assert!(gaps <= ROTATIONS && lost * 10 < written, "{lost} lost in {gaps} gaps");
 }
