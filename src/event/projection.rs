@@ -1,7 +1,9 @@
 //! What is wanted of a record: the event time, the keys, the values.
 
 use crate::expr::Program;
-use crate::time::parse::TimeRules;
+use crate::time::parse::{TimeFormat, TimeRules};
+use crate::time::year::YearRule;
+use crate::time::zone::Zone;
 use std::borrow::Cow;
 
 /// A field as named on the command line: a top-level name, a dotted path, or a JSON Pointer (RFC 6901).
@@ -117,6 +119,23 @@ pub struct Filter {
 }
 
 impl Projection {
+    /// Nothing but the event time, in this field, in any spelling, in UTC.
+    pub fn of_times(time: Field) -> Projection {
+        Projection {
+            time,
+            time_is_arrival: false,
+            time_rules: TimeRules { format: TimeFormat::Auto, zone: Zone::utc(), year: YearRule::Written },
+            keys: Vec::new(),
+            values: Vec::new(),
+            dedup: None,
+            partition: None,
+            punctuate: None,
+            filter: None,
+            lets: Vec::new(),
+            nulls: Vec::new(),
+        }
+    }
+
     /// Has the decoders look for another field wherever one of this name is wanted.
     pub fn stand_in(&mut self, name: &str, other: &Field) {
         let values = self.values.iter_mut().map(|value| &mut value.field);

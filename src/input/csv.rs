@@ -430,24 +430,9 @@ mod tests {
     use super::*;
     use crate::event::projection::Field;
     use crate::input::marks::Marks;
-    use crate::time::parse::{TimeFormat, TimeRules};
-    use crate::time::year::YearRule;
-    use crate::time::zone::Zone;
 
     fn decoder(max_line: usize) -> Csv {
-        let projection = Projection {
-            time: Field::parse("1").expect("a name"),
-            time_rules: TimeRules { format: TimeFormat::Auto, zone: Zone::utc(), year: YearRule::Written },
-            keys: Vec::new(),
-            values: Vec::new(),
-            filter: None,
-            lets: Vec::new(),
-            nulls: Vec::new(),
-            dedup: None,
-            time_is_arrival: false,
-            partition: None,
-            punctuate: None,
-        };
+        let projection = Projection::of_times(Field::parse("1").expect("a name"));
         let input = Reading { projection: projection.into(), names: &["1".to_owned()], source: "-", max_line };
         Csv::new(input, &Separated { delimiter: b',', columns: Columns::Numbered }).expect("the column is there")
     }

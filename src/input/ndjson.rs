@@ -366,25 +366,14 @@ mod tests {
     use crate::event::projection::ValueField;
     use crate::event::{Aside, EventBatch, PlacedAside, RawValue, RecordSpan};
     use crate::input::Tools;
-    use crate::time::parse::{TimeFormat, TimeRules};
-    use crate::time::year::YearRule;
-    use crate::time::zone::Zone;
 
     fn decoder(keys: &[&str], values: &[&str]) -> Arc<dyn Decode> {
         let field = |name: &&str| Field::parse(name).expect("a name");
         let value = |name: &&str| ValueField { field: field(name), as_number: false, as_value: true };
         let projection = Projection {
-            time: field(&"ts"),
-            time_rules: TimeRules { format: TimeFormat::Auto, zone: Zone::utc(), year: YearRule::Written },
             keys: keys.iter().map(field).collect(),
             values: values.iter().map(value).collect(),
-            dedup: None,
-            time_is_arrival: false,
-            partition: None,
-            punctuate: None,
-            filter: None,
-            lets: Vec::new(),
-            nulls: Vec::new(),
+            ..Projection::of_times(field(&"ts"))
         };
         Ndjson.decoder(Reading { projection: projection.into(), names: &[], source: "-", max_line: 300 }).expect("one")
     }

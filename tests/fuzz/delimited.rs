@@ -112,17 +112,10 @@ fn got(bytes: &[u8], delimiter: u8, max_line: usize) -> Vec<Row> {
     let format = Separated { delimiter, columns: Columns::Named(["ts", "k", "v"].map(str::to_owned).to_vec()) };
     let field = |name: &str| Field::parse(name).expect("a field");
     let projection = Arc::new(Projection {
-        time: field("ts"),
         time_rules: rules(),
         keys: vec![field("k")],
         values: vec![ValueField { field: field("v"), as_number: false, as_value: true }],
-        dedup: None,
-        time_is_arrival: false,
-        partition: None,
-        punctuate: None,
-        filter: None,
-        lets: Vec::new(),
-        nulls: Vec::new(),
+        ..Projection::of_times(field("ts"))
     });
     let names = ["ts", "k", "v"].map(str::to_owned);
     let reading = Reading { projection: projection.clone(), names: &names, source: "-", max_line };

@@ -248,17 +248,11 @@ fn projection(wanted: &Wanted) -> Projection {
     let values = wanted.numbers.iter().map(|name| ValueField { field: field(name), as_number: true, as_value: false });
     let others = wanted.values.iter().map(|name| ValueField { field: field(name), as_number: false, as_value: true });
     Projection {
-        time: field(&wanted.time),
         time_rules: rules(),
         keys: wanted.keys.iter().map(field).collect(),
         values: values.chain(others).collect(),
-        dedup: None,
-        time_is_arrival: false,
-        partition: None,
-        punctuate: None,
-        filter: None,
-        lets: Vec::new(),
         nulls: wanted.nulls.iter().map(|null| (*null).to_owned()).collect(),
+        ..Projection::of_times(field(&wanted.time))
     }
 }
 

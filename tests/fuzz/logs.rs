@@ -28,17 +28,9 @@ fn decoded(
 ) -> Vec<Option<Fields>> {
     let field = |name: &&str| Field::parse(name).expect("a field");
     let projection = Arc::new(Projection {
-        time: field(&time),
         time_rules: rules,
         keys: keys.iter().map(field).collect(),
-        values: Vec::new(),
-        dedup: None,
-        time_is_arrival: false,
-        partition: None,
-        punctuate: None,
-        filter: None,
-        lets: Vec::new(),
-        nulls: Vec::new(),
+        ..Projection::of_times(field(&time))
     });
     let reading = Reading { projection, names, source: "-", max_line: 200 };
     let decoder = format.decoder(reading).unwrap_or_else(|error| panic!("{error}"));

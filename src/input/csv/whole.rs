@@ -82,9 +82,6 @@ mod tests {
     use crate::event::{EventBatch, RawValue};
     use crate::input::csv::{Columns, Separated};
     use crate::input::{Decode, Format, Layout, Reading, Tools};
-    use crate::time::parse::{TimeFormat, TimeRules};
-    use crate::time::year::YearRule;
-    use crate::time::zone::Zone;
     use std::ops::Range;
     use std::sync::Arc;
 
@@ -92,17 +89,9 @@ mod tests {
     fn decoder() -> Arc<dyn Decode> {
         let field = |name| Field::parse(name).expect("a name");
         let projection = Projection {
-            time: field("t"),
-            time_rules: TimeRules { format: TimeFormat::Auto, zone: Zone::utc(), year: YearRule::Written },
             keys: vec![field("k")],
             values: vec![ValueField { field: field("v"), as_number: false, as_value: true }],
-            filter: None,
-            lets: Vec::new(),
-            nulls: Vec::new(),
-            dedup: None,
-            time_is_arrival: false,
-            partition: None,
-            punctuate: None,
+            ..Projection::of_times(field("t"))
         };
         let names = ["t", "v", "x", "k"].map(str::to_owned);
         let format = Separated { delimiter: b',', columns: Columns::FromHeader };
