@@ -6,7 +6,7 @@ use super::sink::Sink;
 use crate::engine::fired::Fired;
 use crate::engine::pane::Pane;
 use crate::error::Error;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -117,6 +117,26 @@ impl Rows {
         if let Some(Desk { encoder, sink }) = self.here() {
             sink.at_once(|out| encoder.header(out));
         }
+    }
+
+    /// Also waits for the thread to be done with what it writes, if it writes something.
+    pub fn await_thread<'a>(&'a self, select: &mut Select<'a>) {
+        if let (Place::Away, Some(writer)) = (&self.place, &self.writer) {
+            select.recv(&writer.done);
+        }
+    }
+
+    /// As [`Rows::flush`], unless the thread writes: whoever has nothing to do but that would wait for it while there is
+    /// something to be done.
+    pub fn flush_if_here(&mut self) -> Vec<String> {
+        if let (Place::Away, Some(writer)) = (&self.place, &self.writer) {
+            match writer.done.try_recv() {
+                Ok(desk) => self.place = Place::Here(desk),
+                Err(TryRecvError::Empty) => return Vec::new(),
+                Err(TryRecvError::Disconnected) => self.place = Place::Lost,
+            }
+        }
+        self.flush()
     }
 
     /// Writes out everything so far; what people should know of the rows.

@@ -16,6 +16,7 @@ use crate::event::BadRecord;
 use crate::metrics::{Advance, Counters};
 use crate::time::Timestamp;
 use crate::time::format::TimeStyle;
+use crossbeam_channel::Select;
 use std::io::Write;
 use std::time::Duration;
 
@@ -228,8 +229,24 @@ impl Output {
 
     /// Writes out everything gathered.
     pub fn flush(&mut self) {
-        for remark in self.rows.flush() {
-            self.say(Severity::Warning, &remark);
+        let remarks = self.rows.flush();
+        self.flush_beside(&remarks);
+    }
+
+    /// Writes out everything gathered, but for rows that a thread still writes: [`Output::await_rows`] until it has.
+    pub fn flush_at_hand(&mut self) {
+        let remarks = self.rows.flush_if_here();
+        self.flush_beside(&remarks);
+    }
+
+    /// Also waits for those.
+    pub fn await_rows<'a>(&'a self, select: &mut Select<'a>) {
+        self.rows.await_thread(select);
+    }
+
+    fn flush_beside(&mut self, remarks: &[String]) {
+        for remark in remarks {
+            self.say(Severity::Warning, remark);
         }
         self.stderr.flush();
         for sink in [&mut self.late, &mut self.bad].into_iter().flatten() {

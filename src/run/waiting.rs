@@ -33,7 +33,7 @@ impl Waits {
 impl Run {
     /// The input pauses: everything read so far has been processed. Shows it, and waits for more.
     pub(super) fn wait(&mut self, waits: Waits) -> ControlFlow<Ending> {
-        self.output.flush();
+        self.output.flush_at_hand();
         self.refresh();
         self.keep()?;
         let fell_idle = self.fall_idle()?;
@@ -50,6 +50,7 @@ impl Run {
         select.recv(&refresh_alarm);
         select.recv(&checkpoint_alarm);
         select.recv(&written);
+        self.output.await_rows(&mut select);
         for (at, stream) in self.streams.iter().enumerate() {
             let is_wanted = waits.has(at) || stream.is_idle || self.idle_timeout.is_some();
             if let Some(items) = stream.waits_for().filter(|_| is_wanted) {
