@@ -31,6 +31,7 @@ mod resume;
 mod resume_calls;
 mod resume_disk;
 mod resume_faults;
+mod resume_merge;
 mod resume_refused;
 mod resume_signals;
 mod rows;

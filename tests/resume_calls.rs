@@ -22,7 +22,7 @@ use crate::state_directory::{first, runs};
 use crate::util::SharedBuffer;
 
 /// What happens to calls of a run, which are counted from 1.
-struct Hindered {
+pub struct Hindered {
     made: AtomicU64,
     /// These fail.
     from: u64,
@@ -32,11 +32,11 @@ struct Hindered {
 }
 
 impl Hindered {
-    fn new(from: u64, to: u64, error: i32) -> Arc<Hindered> {
+    pub fn new(from: u64, to: u64, error: i32) -> Arc<Hindered> {
         Arc::new(Hindered { made: AtomicU64::new(0), from, to, error })
     }
 
-    fn made(&self) -> u64 {
+    pub fn made(&self) -> u64 {
         self.made.load(Ordering::Relaxed)
     }
 }
@@ -48,7 +48,7 @@ impl Calls for Hindered {
     }
 }
 
-const EIO: i32 = 5;
+pub const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const EACCES: i32 = 13;
 
@@ -128,7 +128,7 @@ fn assert_told(status: u8, said: &str, most: usize, context: &str) {
 }
 
 /// One call of so many is tried, unless all are.
-fn step(ordinarily: usize) -> usize {
+pub fn step(ordinarily: usize) -> usize {
     if runs(1) > 1 { 1 } else { ordinarily }
 }
 

@@ -388,7 +388,6 @@ fn what_no_checkpoint_can_hold_is_refused() {
     place.write("a.ndjson", seconds(0..30).as_bytes());
     for (args, status, needle) in [
         ("-o prometheus --output p.prom -k k", 2, "-o prometheus"),
-        ("--replay 10x", 2, "--replay"),
         ("-o table", 1, "-o table"),
         ("--checkpoint-interval 0s", 2, "--checkpoint-interval"),
     ] {
@@ -406,14 +405,7 @@ fn what_no_checkpoint_can_hold_is_refused() {
 
 #[test]
 fn what_no_checkpoint_has_is_a_mistake_beside_a_state() {
-    for flags in [
-        "--merge",
-        "--replay 1x",
-        "-o prometheus",
-        "--expect e.csv",
-        "--expect-keys k.csv",
-        "--expect-windows 2026-01-01/2026-01-02",
-    ] {
+    for flags in ["-o prometheus", "--expect e.csv", "--expect-keys k.csv", "--expect-windows 2026-01-01/2026-01-02"] {
         let place = Place::new("beside", 1);
         let output = place.run(&format!("{ARGS} {flags}"), "out");
         let said = said(&output);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use streamw::cli::{self, Command, Config, Terminals};
 use streamw::engine::snapshot::{Pieces, Restore};
+use streamw::engine::sources::SourceRule;
 use streamw::engine::{Cursor, Engine, Input, Now};
 use streamw::event::{EventBatch, SourceId};
 use streamw::host::Host;
@@ -63,8 +64,11 @@ impl Kept {
 /// A run with these flags whose engine is saved and made again by chance.
 fn disturbed(flags: &str, input: &[u8], takes_parts: bool, read_size: usize, rng: &mut Rng) -> Output {
     let mut config = config(flags);
-    config.engine.takes_parts = takes_parts;
     if takes_parts {
+        // Half of them as an input of its own, which the plain loop does not know.
+        if config.engine.sources == SourceRule::One && rng.chance(50) {
+            config.engine.sources = SourceRule::Inputs(1);
+        }
         config.engine.limits.max_late = Some(rng.between(0, 3) as u64);
         config.engine.limits.max_bad = Some(rng.between(0, 3) as u64);
     }
@@ -73,6 +77,7 @@ fn disturbed(flags: &str, input: &[u8], takes_parts: bool, read_size: usize, rng
     let mut kept = Kept::default();
     let mut more = rng.clone();
     let sizes = &mut || more.between(1, 9) as usize;
+    let sizes: Option<Sizes<'_>> = if takes_parts { Some(sizes) } else { None };
     let mut engine = take_all(&config, input.to_vec(), read_size, sizes, &mut writer, |engine| {
         survive(engine, &mut kept, &config, rng)
     });
@@ -90,12 +95,15 @@ fn writer(config: &Config, stdout: &SharedBuffer, stderr: &SharedBuffer) -> Writ
     Writer::new(encoder, &config.shape, sinks, vec!["-".to_owned()], config.voice)
 }
 
-/// Takes a whole input in parts of so many events; after each of them `between` has the engine.
+/// How many events there are in each part of a batch.
+type Sizes<'a> = &'a mut dyn FnMut() -> usize;
+
+/// Takes a whole input, if so in parts of so many events; after each of them `between` has the engine.
 fn take_all(
     config: &Config,
     input: Vec<u8>,
     read_size: usize,
-    sizes: &mut dyn FnMut() -> usize,
+    sizes: Option<Sizes<'_>>,
     writer: &mut Writer,
     between: impl FnMut(Engine) -> Engine,
 ) -> Engine {
@@ -108,7 +116,7 @@ fn take_from(
     config: &Config,
     input: Vec<u8>,
     read_size: usize,
-    sizes: &mut dyn FnMut() -> usize,
+    mut sizes: Option<Sizes<'_>>,
     writer: &mut Writer,
     mut between: impl FnMut(Engine) -> Engine,
 ) -> Engine {
@@ -126,19 +134,20 @@ fn take_from(
     while let Ok(item) = collector.next().recv() {
         collector.advance();
         if let Item::Records(batch) = item {
-            // In parts, if the engine is one that takes them.
             let mut cursor = Cursor::default();
             while !cursor.is_done() {
-                cursor.stop_at(cursor.next_event() + sizes());
-                let input = match config.engine.takes_parts {
-                    true => Input::Part(&batch, &mut cursor, NOW),
-                    false => Input::Batch(&batch, NOW),
+                let input = match &mut sizes {
+                    Some(size) => {
+                        cursor.stop_at(cursor.next_event() + size());
+                        Input::Part(&batch, &mut cursor, NOW)
+                    }
+                    None => Input::Batch(&batch, NOW),
                 };
                 // After a stop another run goes on behind the record.
                 let has_stopped = engine.step(input, writer).is_break();
                 assert!(!has_stopped || config.engine.limits.max_late.is_some(), "nothing stops here");
                 engine = between(engine);
-                if !config.engine.takes_parts {
+                if sizes.is_none() {
                     break;
                 }
             }
@@ -434,7 +443,7 @@ fn in_the_middle(flags: &str, input: String) -> (Config, Vec<u8>, Kept) {
     let config = config(flags);
     let (stdout, stderr) = (SharedBuffer::default(), SharedBuffer::default());
     let mut writer = writer(&config, &stdout, &stderr);
-    let mut engine = take_all(&config, input.into_bytes(), 4096, &mut || 50, &mut writer, |engine| engine);
+    let mut engine = take_all(&config, input.into_bytes(), 4096, None, &mut writer, |engine| engine);
     let mut kept = Kept::default();
     let head = engine.save(&mut kept);
     (config, head, kept)
@@ -526,7 +535,7 @@ fn nothing_is_left_of_windows_that_are_gone() {
         let mut input = records(&mut rng, 400, 1_793_500_000, 700);
         input += "{\"ts\":1900000000,\"id\":1001}\n{\"ts\":1950000000,\"id\":1002}\n";
         let (mut kept, mut most) = (Kept::default(), 0);
-        take_all(&config, input.into_bytes(), 150, &mut || 3, &mut writer, |mut engine| {
+        take_all(&config, input.into_bytes(), 150, None, &mut writer, |mut engine| {
             engine.save(&mut kept);
             most = most.max(kept.pieces.len());
             engine
@@ -580,9 +589,7 @@ fn snapshot_figures() {
         let step = |engine: Option<Engine>, keys: &mut dyn Iterator<Item = u64>, writer: &mut Writer| {
             let input: String = keys.map(|key| record(key, 1_800_000_100 + key % 1000)).collect();
             let mut engine = engine;
-            take_from(engine.take(), &config, input.into_bytes(), 1 << 16, &mut || usize::MAX / 2, writer, |engine| {
-                engine
-            })
+            take_from(engine.take(), &config, input.into_bytes(), 1 << 16, None, writer, |engine| engine)
         };
         let before = resident();
         let mut engine = step(None, &mut (0..WINDOWS), &mut writer);

@@ -192,7 +192,7 @@ impl Config {
         refuse_more_than_final(&flags)?;
         let state = flags.state.config();
         if state.is_some() {
-            refuse_with_state(row_format, &flags)?;
+            refuse_with_state(row_format)?;
         }
         let key_limit = key_limit(&flags)?;
         let windows = windows(&flags)?;
@@ -254,7 +254,6 @@ impl Config {
             sources: sources.rule,
             is_punctuated: sources.punctuate.is_some(),
             flushes_when_idle: flags.idle_flush,
-            takes_parts: flags.merge || flags.replay.is_some(),
         };
         if state.is_some() {
             flags.checks.refuse_with_state()?;
@@ -476,14 +475,12 @@ fn key_limit(flags: &Flags) -> Result<Option<KeyLimit>, String> {
 }
 
 /// Some things are gone when a run ends, and no checkpoint has them.
-fn refuse_with_state(row_format: RowFormat, flags: &Flags) -> Result<(), String> {
+fn refuse_with_state(row_format: RowFormat) -> Result<(), String> {
     match row_format {
         RowFormat::Prometheus => {
             Err("-o prometheus shows the newest rows of one run and does not go with --state; use ndjson, csv or tsv"
                 .into())
         }
-        _ if flags.replay.is_some() => Err("--replay does not go with --state; leave one of them out".into()),
-        _ if flags.merge => Err("--merge does not go with --state; leave one of them out".into()),
         _ => Ok(()),
     }
 }

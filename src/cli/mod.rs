@@ -201,7 +201,8 @@ struct Flags {
     /// Take records of all files side by side, always of the one whose watermark is the smallest
     ///
     /// Each file is a source with a watermark of its own, and W is their minimum. A file that has ended holds
-    /// nothing back; one that is silent is waited for (see --idle-timeout).
+    /// nothing back, except with --state, until a run does not name it; one that is silent is waited for (see
+    /// --idle-timeout).
     #[arg(long, help_heading = "Sources")]
     merge: bool,
 

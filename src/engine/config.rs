@@ -41,8 +41,6 @@ pub struct EngineConfig {
     pub is_punctuated: bool,
     /// Whether everything open fires when all sources are idle (`--idle-flush`).
     pub flushes_when_idle: bool,
-    /// Whether batches come in parts ([`Input::Part`]).
-    pub takes_parts: bool,
 }
 
 impl EngineConfig {
@@ -50,7 +48,7 @@ impl EngineConfig {
     pub(super) fn is_plain(&self) -> bool {
         let has_filter = self.guard.is_on() || self.dedup.is_some() || self.key_limit.is_some();
         let has_sources = self.sources != SourceRule::One || self.is_punctuated || self.flushes_when_idle;
-        !has_filter && !has_sources && !self.running.is_on() && !self.takes_parts
+        !has_filter && !has_sources && !self.running.is_on()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The engine with everything that can be asked for: several windows, guards, several sources, punctuation. The plain
 //! case has a loop of its own ([`Progress::events`]), which this one must agree with.
 
+use super::cursor::Cursor;
 use super::dedup::Dedup;
 use super::guard::{Guard, GuardConfig};
 use super::keys::Guess;
@@ -12,43 +13,6 @@ use crate::event::{Aside, EventBatch, Punctuation, RecordSpan};
 use crate::metrics::Counters;
 use crate::time::{Span, Timestamp};
 use std::ops::ControlFlow;
-
-/// How far a batch has been taken, where that is not done at once.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cursor {
-    asides: usize,
-    events: usize,
-    /// Events that may be taken now, if not all.
-    until: Option<usize>,
-    /// Bytes of it that have been counted.
-    counted: u64,
-    /// Whether it is taken whoever's turn it is.
-    is_whole: bool,
-    is_done: bool,
-}
-
-impl Cursor {
-    /// All of a batch is taken at once.
-    pub fn whole() -> Cursor {
-        Cursor { is_whole: true, ..Cursor::default() }
-    }
-
-    /// Whether all of the batch has been taken.
-    pub fn is_done(&self) -> bool {
-        self.is_done
-    }
-
-    /// The event that is next.
-    pub fn next_event(&self) -> usize {
-        self.events
-    }
-
-    /// Lets the events before this one be taken, and what stands before each of them; all that is left if there is none
-    /// behind.
-    pub fn stop_at(&mut self, event: usize) {
-        self.until = Some(event);
-    }
-}
 
 /// The windows and what stands before them.
 #[derive(Debug)]
@@ -102,11 +66,11 @@ impl General {
         }
         (progress.source, progress.lines) = (input, self.lines[input as usize]);
         // Whoever stops the run adds all that was taken of this batch.
-        progress.counters.bytes -= std::mem::take(&mut cursor.counted);
+        progress.counters.bytes -= cursor.take_counted();
         let bytes = progress.counters.bytes;
         let taken = self.take_from(progress, batch, cursor, now, emit);
         if taken.is_break() {
-            cursor.counted = progress.counters.bytes - bytes;
+            cursor.stopped(progress.counters.bytes - bytes);
         }
         taken
     }
@@ -127,10 +91,8 @@ impl General {
             if cursor.events == events_end && placed.is_none() {
                 break;
             }
-            let has_reached = cursor.until.is_some_and(|until| until <= cursor.events && until < batch.times.len());
-            if has_reached || !(cursor.is_whole || self.sources.is_next(input)) {
-                cursor.counted = end_of_line(batch, cursor);
-                progress.counters.bytes += cursor.counted;
+            if cursor.has_reached(batch) || !(cursor.is_whole || self.sources.is_next(input)) {
+                progress.counters.bytes += cursor.paused(batch);
                 return ControlFlow::Continue(());
             }
             match placed {
@@ -150,7 +112,7 @@ impl General {
         }
         progress.counters.bytes += batch.consumed;
         self.lines[input as usize] += u64::from(batch.lines);
-        cursor.is_done = true;
+        cursor.finish();
         ControlFlow::Continue(())
     }
 
@@ -305,6 +267,16 @@ impl General {
         self.follow(progress, None, emit);
     }
 
+    /// An input has come to its end in this run, and holds back what it held back before.
+    pub fn rest_input(&mut self, input: u32) {
+        self.sources.rest(self.source_of_input(input));
+    }
+
+    /// As [`Engine::name_inputs`](super::Engine::name_inputs).
+    pub fn name_inputs(&mut self, named: &[u32]) -> Vec<u32> {
+        if matches!(self.rule, SourceRule::Inputs(_)) { self.sources.name(named) } else { Vec::new() }
+    }
+
     fn source_of_input(&self, input: u32) -> u32 {
         if self.rule == SourceRule::One { 0 } else { input }
     }
@@ -336,14 +308,4 @@ impl General {
     pub fn watermark(&self) -> Option<Timestamp> {
         self.watermark
     }
-}
-
-/// Where the line of the record taken last ends: one that moved the watermark, an event or punctuation.
-fn end_of_line(batch: &EventBatch, cursor: &Cursor) -> u64 {
-    let event = cursor.events.checked_sub(1).map(|last| batch.records[last].text);
-    let event = event.map_or(0, |text| (text.start + text.len) as usize);
-    let aside = cursor.asides.checked_sub(1).map_or(0, |last| batch.asides[last].end as usize);
-    let end = event.max(aside);
-    let rest = batch.bytes.get(end..).unwrap_or_default();
-    (end + memchr::memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1)) as u64
 }

@@ -37,6 +37,8 @@ pub enum Input<'a> {
     IdleSince(Span),
     /// No more records of one of several inputs.
     EndOf(SourceId),
+    /// No more of them in this run: the minimum waits for what a later one brings (T5).
+    Rest(SourceId),
     /// What is open fires, and the watermark stays as it is but for a floor under each kind of windows (T5).
     Flush,
     /// No more of them: the watermark becomes infinite (T5).

@@ -5,6 +5,7 @@ mod behind;
 pub mod bound;
 mod cell;
 mod config;
+mod cursor;
 pub mod dedup;
 pub mod fill;
 pub mod fired;
@@ -36,8 +37,8 @@ use crate::time::{Span, Timestamp};
 use crate::window::Window;
 use crate::window::spec::WindowSpec;
 pub use config::{EngineConfig, Limits};
+pub use cursor::Cursor;
 use dedup::Id;
-pub use general::Cursor;
 use general::General;
 pub use input::{Input, Now, Stop};
 use keys::{Guess, Keys};
@@ -247,8 +248,18 @@ impl Engine {
             Input::Idle(input) => general.fall_idle(progress, input.0, emit),
             Input::IdleSince(heard) => general.fall_idle_since(progress, heard, emit),
             Input::EndOf(input) => general.end_input(progress, input.0, emit),
+            Input::Rest(input) => general.rest_input(input.0),
         }
         ControlFlow::Continue(())
+    }
+
+    /// Says which inputs with watermarks of their own this run has, in the order of the command line. Returns those of earlier
+    /// runs that it has not, and that the watermark waits for still: they end here.
+    pub fn name_inputs(&mut self, named: &[u32]) -> Vec<SourceId> {
+        match &mut self.windows {
+            Machine::General(general) => general.name_inputs(named).into_iter().map(SourceId).collect(),
+            Machine::Slices(_) | Machine::Sessions(_) => Vec::new(),
+        }
     }
 
     /// The input whose record is to be taken next (`--merge`); none if all have ended or are idle.
@@ -320,10 +331,13 @@ impl Progress {
     /// With one source that is never idle there is nothing but batches and an end.
     fn plain<S: WindowStore>(&mut self, store: &mut S, input: Input<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
         match input {
-            Input::Batch(batch, _) | Input::Part(batch, ..) => self.batch(store, batch, emit),
+            Input::Batch(batch, _) => self.batch(store, batch, emit),
+            Input::Part(batch, cursor, _) => self.part(store, batch, cursor, emit),
             Input::End => self.end(store, emit),
             Input::Flush => self.flush(store, emit),
-            Input::Wake(_) | Input::Idle(_) | Input::IdleSince(_) | Input::EndOf(_) => ControlFlow::Continue(()),
+            Input::Wake(_) | Input::Idle(_) | Input::IdleSince(_) | Input::EndOf(_) | Input::Rest(_) => {
+                ControlFlow::Continue(())
+            }
         }
     }
 

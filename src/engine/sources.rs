@@ -30,6 +30,8 @@ enum Standing {
     Idle,
     /// It is out of the minimum for good.
     Ended,
+    /// It has come to its end in this run; the minimum waits for what a later one brings.
+    Resting,
 }
 
 /// How an input with a watermark of its own stands.
@@ -37,11 +39,16 @@ enum Standing {
 pub struct SourceStanding {
     /// Its watermark; `None` before its first event.
     pub watermark: Option<Timestamp>,
-    /// Whether the minimum waits for it: it is neither idle nor has it ended.
+    /// Whether the minimum waits for it: it is neither idle nor has it ended for good.
     pub is_awaited: bool,
+    /// Whether it was silent for too long.
+    pub is_idle: bool,
     /// When it had an event last; counted from the beginning of the run.
     pub heard: Span,
 }
+
+/// By which sources take turns: the watermark, the position, and whose these are.
+type Turn = (Timestamp, u32, u32);
 
 #[derive(Clone, Copy, Debug)]
 struct Source {
@@ -59,8 +66,11 @@ pub struct Sources {
     /// The numbers of the partitions, by their encoded values.
     partitions: HashMap<Box<[u8]>, u32>,
     /// Those that the minimum waits for, by watermark and then by position.
-    active: BTreeSet<(Timestamp, u32)>,
-    idle: BTreeSet<(Timestamp, u32)>,
+    active: BTreeSet<Turn>,
+    idle: BTreeSet<Turn>,
+    resting: BTreeSet<Turn>,
+    /// Where inputs stand on the command line, if that is not in the order of their numbers.
+    places: Vec<u32>,
     /// Sources that have changed since the last save, if that is noted; and the values of partitions then.
     changed: Option<Marks>,
     values: Vec<Box<[u8]>>,
@@ -77,6 +87,8 @@ impl Sources {
             partitions: HashMap::new(),
             active: BTreeSet::new(),
             idle: BTreeSet::new(),
+            resting: BTreeSet::new(),
+            places: Vec::new(),
             changed: None,
             values: Vec::new(),
             order: Vec::new(),
@@ -128,20 +140,25 @@ impl Sources {
         }
     }
 
+    fn turn(&self, id: u32) -> Turn {
+        (self.sources[id as usize].watermark, self.places.get(id as usize).copied().unwrap_or(id), id)
+    }
+
     fn stand(&mut self, id: u32, standing: Standing) {
         self.change(id);
-        let source = &mut self.sources[id as usize];
-        let entry = (source.watermark, id);
-        match source.standing {
-            Standing::Active => _ = self.active.remove(&entry),
-            Standing::Idle => _ = self.idle.remove(&entry),
-            Standing::New | Standing::Ended => {}
-        }
-        source.standing = standing;
+        let turn = self.turn(id);
+        let before = std::mem::replace(&mut self.sources[id as usize].standing, standing);
+        self.waiting(before).map(|turns| turns.remove(&turn));
+        self.waiting(standing).map(|turns| turns.insert(turn));
+    }
+
+    /// Those that stand so, if any of them is to count.
+    fn waiting(&mut self, standing: Standing) -> Option<&mut BTreeSet<Turn>> {
         match standing {
-            Standing::Active => _ = self.active.insert(entry),
-            Standing::Idle => _ = self.idle.insert(entry),
-            Standing::New | Standing::Ended => {}
+            Standing::Active => Some(&mut self.active),
+            Standing::Idle => Some(&mut self.idle),
+            Standing::Resting => Some(&mut self.resting),
+            Standing::New | Standing::Ended => None,
         }
     }
 
@@ -152,12 +169,11 @@ impl Sources {
         if source.standing != Standing::Active {
             self.stand(id, Standing::Active);
         }
-        let before = self.sources[id as usize].watermark;
-        if watermark > before {
+        if watermark > self.sources[id as usize].watermark {
+            self.active.remove(&self.turn(id));
             self.sources[id as usize].watermark = watermark;
             self.change(id);
-            self.active.remove(&(before, id));
-            self.active.insert((watermark, id));
+            self.active.insert(self.turn(id));
         }
     }
 
@@ -190,36 +206,74 @@ impl Sources {
         }
     }
 
-    /// The source has ended.
+    /// The input has ended. Partitions do not end with the inputs that they come in.
     pub fn end(&mut self, id: u32) {
-        self.stand(id, Standing::Ended);
+        if self.rule != SourceRule::Partitions {
+            self.stand(id, Standing::Ended);
+        }
+    }
+
+    /// The input has come to its end in this run. One that was silent stays out of the minimum.
+    pub fn rest(&mut self, id: u32) {
+        if self.sources[id as usize].standing == Standing::Active {
+            self.stand(id, Standing::Resting);
+        }
+    }
+
+    /// These are the inputs of this run, in their order: they are read on, also those that had come to their ends. Returns
+    /// those of earlier runs that have not left the minimum.
+    pub fn name(&mut self, named: &[u32]) -> Vec<u32> {
+        for id in self.sources.len() as u32..named.iter().map(|id| id + 1).max().unwrap_or(0) {
+            self.push();
+            self.stand(id, Standing::Active);
+        }
+        self.places = vec![u32::MAX; self.sources.len()];
+        named.iter().zip(0..).for_each(|(id, place)| self.places[*id as usize] = place);
+        self.arrange_turns();
+        for id in named {
+            if matches!(self.sources[*id as usize].standing, Standing::Resting | Standing::Ended) {
+                self.stand(*id, Standing::Active);
+            }
+        }
+        let is_left = |id: &u32| !named.contains(id) && self.sources[*id as usize].standing != Standing::Ended;
+        (0..self.sources.len() as u32).filter(is_left).collect()
+    }
+
+    fn arrange_turns(&mut self) {
+        let of = |standing| {
+            let ids = 0..self.sources.len() as u32;
+            ids.filter(|id| self.sources[*id as usize].standing == standing).map(|id| self.turn(id)).collect()
+        };
+        (self.active, self.idle, self.resting) = (of(Standing::Active), of(Standing::Idle), of(Standing::Resting));
     }
 
     /// When the source that has been silent for longest had its last event.
     pub fn heard_first(&self) -> Option<Span> {
-        self.active.iter().map(|(_, id)| self.sources[*id as usize].heard).min()
+        self.active.iter().map(|(.., id)| self.sources[*id as usize].heard).min()
     }
 
     /// Whether there are any and all of them are idle or have ended.
     pub fn are_idle(&self) -> bool {
-        self.active.is_empty() && !self.idle.is_empty()
+        self.active.is_empty() && self.resting.is_empty() && !self.idle.is_empty()
     }
 
     /// What the watermark is to be: the minimum, or the largest if all are idle. `None` if there is no source.
     pub fn watermark(&self) -> Option<Timestamp> {
-        self.active.first().or(self.idle.last()).map(|(watermark, _)| *watermark)
+        let awaited = self.active.first().into_iter().chain(self.resting.first()).min();
+        awaited.or(self.idle.last()).map(|(watermark, ..)| *watermark)
     }
 
     /// The input whose record is to be taken next: the one with the smallest watermark.
     pub fn next(&self) -> Option<u32> {
-        self.active.first().map(|(_, id)| *id)
+        self.active.first().map(|(.., id)| *id)
     }
 
     /// How the inputs stand, in their order; none if watermarks are not those of inputs.
     pub fn of_inputs(&self) -> Vec<SourceStanding> {
         let standing = |source: &Source| SourceStanding {
             watermark: Some(source.watermark).filter(|watermark| *watermark > Timestamp::MIN),
-            is_awaited: source.standing == Standing::Active,
+            is_awaited: matches!(source.standing, Standing::Active | Standing::Resting),
+            is_idle: source.standing == Standing::Idle,
             heard: source.heard,
         };
         match self.rule {
@@ -299,11 +353,7 @@ impl Sources {
         if self.partitions.len() != self.values.len() {
             return Err(Damaged("a partition is there twice"));
         }
-        let of = |standing| {
-            let sources = self.sources.iter().zip(0..).filter(move |(source, _)| source.standing == standing);
-            sources.map(|(source, id)| (source.watermark, id)).collect()
-        };
-        (self.active, self.idle) = (of(Standing::Active), of(Standing::Idle));
+        self.arrange_turns();
         if let SourceRule::Inputs(inputs) = self.rule {
             for id in self.sources.len() as u32..inputs {
                 self.push();
@@ -315,4 +365,72 @@ impl Sources {
 }
 
 /// As they are saved: what comes new comes last.
-const STANDINGS: [Standing; 4] = [Standing::New, Standing::Active, Standing::Idle, Standing::Ended];
+const STANDINGS: [Standing; 5] = [Standing::New, Standing::Active, Standing::Idle, Standing::Ended, Standing::Resting];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(rule: SourceRule) -> Sources {
+        let mut sources = Sources {
+            rule,
+            sources: Vec::new(),
+            partitions: HashMap::new(),
+            active: BTreeSet::new(),
+            idle: BTreeSet::new(),
+            resting: BTreeSet::new(),
+            places: Vec::new(),
+            changed: None,
+            values: Vec::new(),
+            order: Vec::new(),
+        };
+        for (id, watermark) in [10, 20, 10].into_iter().enumerate() {
+            sources.push();
+            sources.advance(id as u32, Timestamp(watermark), Span::ZERO);
+        }
+        sources
+    }
+
+    #[test]
+    fn t10_ties_go_by_the_place_on_the_command_line_of_this_run() {
+        let mut sources = sources(SourceRule::Inputs(3));
+        assert_eq!(sources.next(), Some(0));
+        assert_eq!(sources.name(&[2, 1, 0]), [0; 0]);
+        assert_eq!(sources.next(), Some(2));
+        sources.advance(2, Timestamp(20), Span::ZERO);
+        sources.advance(0, Timestamp(20), Span::ZERO);
+        assert_eq!(sources.next(), Some(2));
+    }
+
+    #[test]
+    fn t5_what_rests_holds_the_minimum_until_it_is_not_named() {
+        let mut sources = sources(SourceRule::Inputs(3));
+        sources.fall_idle(2);
+        sources.rest(0);
+        // It was silent, and an end is no word.
+        sources.rest(2);
+        assert_eq!((sources.next(), sources.watermark()), (Some(1), Some(Timestamp(10))));
+        sources.fall_idle(1);
+        assert!(!sources.are_idle() && sources.watermark() == Some(Timestamp(10)));
+        assert_eq!(sources.name(&[3, 1]), [0, 2]);
+        sources.end(0);
+        sources.end(2);
+        assert_eq!(sources.name(&[3, 1]), [0; 0], "each ends once");
+        assert_eq!((sources.next(), sources.watermark()), (Some(3), Some(Timestamp::MIN)));
+        sources.rest(3);
+        sources.end(1);
+        assert_eq!(sources.name(&[0, 3]), [0; 0], "what is named again is waited for again");
+        assert_eq!((sources.next(), sources.watermark()), (Some(3), Some(Timestamp::MIN)));
+        sources.advance(3, Timestamp(30), Span::ZERO);
+        assert_eq!((sources.next(), sources.watermark()), (Some(0), Some(Timestamp(10))));
+    }
+
+    #[test]
+    fn t10_partitions_do_not_end_with_an_input() {
+        let mut sources = sources(SourceRule::Partitions);
+        sources.end(0);
+        assert_eq!(sources.watermark(), Some(Timestamp(10)));
+        // There are more inputs than partitions.
+        sources.end(7);
+    }
+}

@@ -107,6 +107,13 @@ impl Trace {
         bytes
     }
 
+    /// Where processing will stand once so many bytes of the next batch have been processed.
+    pub fn within(&self, batch: &EventBatch, bytes: u64) -> Position {
+        let mut trace = self.clone();
+        trace.took_part(batch, bytes);
+        trace.position()
+    }
+
     fn take(&mut self, batch: &EventBatch, consumed: u64, lines: u64) {
         let is_whole = consumed >= batch.consumed && !batch.ending.is_empty();
         let bytes = if is_whole { &batch.ending } else { &batch.bytes[..consumed as usize] };

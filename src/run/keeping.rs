@@ -1,13 +1,13 @@
 //! What a run with `--state` does beside its work: it makes checkpoints when they are due, and one at its end.
 
 use super::Run;
-use super::checkpoint::Rest;
 use super::checkpoint::record::FileId;
+use super::checkpoint::{Keeper, Rest};
 use super::ending::Ending;
 use super::watch::Watch;
-use crate::engine::Stop;
+use crate::engine::{Cursor, Input, Stop};
 use crate::error::{Error, Exit, Severity};
-use crate::event::{Aside, EventBatch};
+use crate::event::EventBatch;
 use crate::input::tail::disk::{self, Stat};
 use crossbeam_channel::{Receiver, never};
 use std::ops::ControlFlow;
@@ -41,20 +41,32 @@ impl Run {
         ControlFlow::Continue(())
     }
 
-    /// A batch has been taken as a whole, or up to the record that stopped the run.
-    pub(super) fn note_taken(&mut self, index: usize, batch: &EventBatch, step: &ControlFlow<Stop>) {
+    /// Merged inputs of earlier runs that this one does not name hold nothing back any more (T5).
+    pub(super) fn leave_out(&mut self) -> ControlFlow<Ending> {
+        let left_out = self.keeper.as_mut().map(Keeper::left_out).unwrap_or_default();
+        if !left_out.is_empty() {
+            self.begin_state()?;
+        }
+        left_out.into_iter().try_for_each(|input| self.step(Input::EndOf(input)))
+    }
+
+    /// A batch has been taken as a whole, or up to the record that stopped the run. `cursor` is how far, if it was taken in
+    /// parts.
+    pub(super) fn note_taken(
+        &mut self,
+        index: usize,
+        batch: &EventBatch,
+        cursor: Option<&Cursor>,
+        step: &ControlFlow<Stop>,
+    ) {
         let Some(keeper) = &mut self.keeper else { return };
         if step.is_continue() {
             keeper.took(batch);
             return;
         }
-        let bytes = keeper.took_part(batch, self.engine.tally().bytes);
-        if let Some(years) = &mut self.streams[index].years
-            && let Some(last) = last_placed(batch, bytes)
-        {
-            let last = years.local(batch.times[last]);
-            years.resume(last);
-        }
+        let bytes = cursor.map_or_else(|| keeper.bytes_of_part(self.engine.tally().bytes), Cursor::bytes);
+        let bytes = keeper.took_part(batch, bytes);
+        self.streams[index].step_back(batch, bytes);
     }
 
     /// Hears of checkpoints that have been written, and makes one if it is due.
@@ -107,12 +119,14 @@ impl Run {
     fn rest(&self) -> Rest {
         let (seen, known) = self.fields.found();
         let years = self.streams.iter().enumerate();
-        let years = years.filter_map(|(index, stream)| Some((index, stream.years.as_ref()?.last()?)));
+        let years = years.filter_map(|(index, stream)| Some((index, stream.last_time()?)));
+        let at_hand = self.streams.iter().filter_map(|stream| stream.at_hand.as_ref());
+        let parts = at_hand.filter_map(|(batch, cursor)| self.keeper.as_ref()?.within(batch, cursor));
         let files = self.watch.iter().flat_map(Watch::followed).filter_map(|(source, followed)| {
             let Stat { id: disk::FileId { device, inode }, modified, .. } = followed.file()?.stat().ok()?;
             Some((source, FileId { device, inode }, modified))
         });
-        Rest { years: years.collect(), files: files.collect(), seen, known }
+        Rest { parts: parts.collect(), years: years.collect(), files: files.collect(), seen, known }
     }
 
     /// Which checkpoint an end deserves.
@@ -151,19 +165,4 @@ impl Run {
         }
         exit
     }
-}
-
-/// The last event of so many bytes of a batch that has a moment.
-fn last_placed(batch: &EventBatch, bytes: u64) -> Option<usize> {
-    let is_taken = |index: &usize| {
-        let text = batch.records[*index].text;
-        u64::from(text.start + text.len) <= bytes
-    };
-    let is_placed = |index: &usize| {
-        !batch
-            .asides
-            .iter()
-            .any(|placed| placed.before_event as usize == *index && matches!(placed.aside, Aside::Unplaceable(_)))
-    };
-    (0..batch.times.len()).rev().filter(is_taken).find(is_placed)
 }

@@ -162,10 +162,11 @@ fn start(
         source_names = keeper.source_names();
         let (seen, known) = keeper.fields();
         fields.resume(&seen, known);
+        let standings = engine.standings();
         for stream in &mut streams {
-            if let (Some(years), Some(last)) = (&mut stream.years, keeper.last_time(stream.id)) {
-                years.resume(last);
-            }
+            stream.resume_years(keeper.last_time(stream.id));
+            let standing = standings.get(stream.id.0 as usize).filter(|_| config.is_merged);
+            stream.is_idle = standing.is_some_and(|standing| standing.is_idle);
         }
     }
     Ok(Started { engine, keeper, streams, watch, writers, fields, source_names, total })

@@ -8,7 +8,6 @@ use crate::engine::guard::GuardConfig;
 use crate::engine::orders::{Shuffle, Tally};
 use crate::engine::{Engine, EngineConfig, Input, Limits, Now};
 use crate::error::{Error, Severity, counted};
-use crate::event::place::place_years;
 use crate::host::{Clock, Interrupts};
 use crate::input::again::Again;
 use crate::input::pool::Item;
@@ -133,7 +132,6 @@ impl Replay {
             limits: Limits::default(),
             guard: GuardConfig::default(),
             key_limit: config.engine.key_limit.filter(|limit: &KeyLimit| limit.beyond != Beyond::Fail),
-            takes_parts: false,
             ..config.engine.clone()
         };
         Replay {
@@ -163,9 +161,7 @@ impl Replay {
             }
             match stream.next() {
                 Ok(Item::Records(mut batch)) => {
-                    if let Some(years) = &mut stream.years {
-                        place_years(&mut batch, years);
-                    }
+                    stream.place(&mut batch);
                     bytes += batch.consumed;
                     shuffle.take(&batch, &mut take);
                     stream.recycle(batch);

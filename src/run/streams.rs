@@ -4,7 +4,8 @@
 use crate::cli::Config;
 use crate::engine::Cursor;
 use crate::error::Error;
-use crate::event::{EventBatch, SourceId};
+use crate::event::place::place_years;
+use crate::event::{Aside, EventBatch, SourceId};
 use crate::host::Clock;
 use crate::input::pool::{self, Collector, Item, Pause, WAITING};
 use crate::input::reader::{ReadClock, Reader, Source};
@@ -28,7 +29,9 @@ pub struct Stream {
     /// The batch that is being taken, and how far it has been.
     pub at_hand: Option<(EventBatch, Cursor)>,
     /// The years of its times, if they are written without.
-    pub years: Option<Years>,
+    years: Option<Years>,
+    /// The local time of the last record before the newest batch, if it matters.
+    before: Option<i128>,
     /// Bytes of its inputs that have been taken, as they are stored.
     pub taken: u64,
     /// Since when a read of it has been waiting, if nothing has come since.
@@ -73,6 +76,7 @@ impl Stream {
             ahead: None,
             at_hand: None,
             years,
+            before: None,
             taken: 0,
             pause: None,
             is_idle: false,
@@ -133,6 +137,40 @@ impl Stream {
         pause.since.checked_add(timeout)
     }
 
+    /// Goes on after a record of this local time, if times have no year.
+    pub fn resume_years(&mut self, last: Option<i128>) {
+        if let Some(years) = &mut self.years {
+            years.resume(last);
+        }
+    }
+
+    /// Gives the times of a batch that is to be taken their years, if they are written without.
+    pub fn place(&mut self, batch: &mut EventBatch) {
+        if let Some(years) = &mut self.years {
+            self.before = years.last();
+            place_years(batch, years);
+        }
+    }
+
+    /// Of the batch that was placed last, only so many bytes are taken.
+    pub fn step_back(&mut self, batch: &EventBatch, bytes: u64) {
+        let last = self.last_within(batch, bytes);
+        self.resume_years(last);
+    }
+
+    /// The local time of the last record that has been taken, if times have no year.
+    pub fn last_time(&self) -> Option<i128> {
+        match &self.at_hand {
+            Some((batch, cursor)) => self.last_within(batch, cursor.bytes()),
+            None => self.years.as_ref()?.last(),
+        }
+    }
+
+    fn last_within(&self, batch: &EventBatch, bytes: u64) -> Option<i128> {
+        let years = self.years.as_ref()?;
+        last_placed(batch, bytes).map_or(self.before, |last| Some(years.local(batch.times[last])))
+    }
+
     /// Gives a batch back, to be filled again.
     pub fn recycle(&mut self, batch: EventBatch) {
         self.collector.recycle(batch);
@@ -144,4 +182,19 @@ impl Stream {
         let reader_ended = self.reader.take().is_none_or(|reader| reader.join().is_ok());
         self.collector.ended_well() && reader_ended
     }
+}
+
+/// The last event of so many bytes of a batch that has a moment.
+fn last_placed(batch: &EventBatch, bytes: u64) -> Option<usize> {
+    let is_taken = |index: &usize| {
+        let text = batch.records[*index].text;
+        u64::from(text.start + text.len) <= bytes
+    };
+    let is_placed = |index: &usize| {
+        !batch
+            .asides
+            .iter()
+            .any(|placed| placed.before_event as usize == *index && matches!(placed.aside, Aside::Unplaceable(_)))
+    };
+    (0..batch.times.len()).rev().filter(is_taken).find(is_placed)
 }

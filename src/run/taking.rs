@@ -1,11 +1,11 @@
 //! What is taken next, and what comes of it: items of the streams go to the engine and to the output.
 
 use super::Run;
+use super::checkpoint::Keeper;
 use super::ending::Ending;
 use super::waiting::Waits;
 use crate::engine::{Cursor, Input, Stop};
 use crate::error::Error;
-use crate::event::place::place_years;
 use crate::event::{EventBatch, SourceId};
 use crate::input::pool::Item;
 use crossbeam_channel::TryRecvError;
@@ -18,6 +18,9 @@ impl Run {
         if self.watch.is_some()
             && let ControlFlow::Break(ending) = self.begin_state()
         {
+            return ending;
+        }
+        if let ControlFlow::Break(ending) = self.leave_out() {
             return ending;
         }
         loop {
@@ -89,9 +92,7 @@ impl Run {
             Item::Records(mut batch) => {
                 self.begin_state()?;
                 let stream = &mut self.streams[index];
-                if let Some(years) = &mut stream.years {
-                    place_years(&mut batch, years);
-                }
+                stream.place(&mut batch);
                 self.fields.note(&batch);
                 // Those of several are told by the engine.
                 stream.is_idle &= self.is_merged;
@@ -100,7 +101,7 @@ impl Run {
                     return ControlFlow::Continue(());
                 }
                 let step = self.engine.step(Input::Batch(&batch, self.view.moment()), &mut self.output);
-                self.taken(index, batch, step)?;
+                self.taken(index, batch, None, step)?;
             }
             Item::Say(severity, text) => {
                 // What is said of all inputs is said once.
@@ -130,42 +131,48 @@ impl Run {
 
     /// Takes records of the batch at hand of a stream, up to where it is another one's turn, or nobody's yet.
     fn take_part(&mut self, index: usize) -> ControlFlow<Ending> {
+        self.until_due(index)?;
         let Some((batch, mut cursor)) = self.streams[index].at_hand.take() else { return ControlFlow::Continue(()) };
-        let may = self.until_due(&batch, &mut cursor);
-        if may.is_break() {
-            self.streams[index].recycle(batch);
-            return may;
-        }
         let step = self.engine.step(Input::Part(&batch, &mut cursor, self.view.moment()), &mut self.output);
         if cursor.is_done() || step.is_break() {
-            self.taken(index, batch, step)?;
+            self.taken(index, batch, Some(&cursor), step)?;
         } else {
             self.streams[index].at_hand = Some((batch, cursor));
+            self.keeper.iter_mut().for_each(Keeper::takes_on);
             self.refresh();
         }
         self.check()
     }
 
-    /// In a replay, waits until the next event is due, and lets only those be taken that are.
-    fn until_due(&mut self, batch: &EventBatch, cursor: &mut Cursor) -> ControlFlow<Ending> {
-        let (from, is_merged) = (cursor.next_event(), self.is_merged);
-        let (Some(replay), Some(first)) = (&mut self.replay, batch.times.get(from)) else {
+    /// In a replay, waits until the next event of the batch at hand is due, and lets only those be taken that are.
+    fn until_due(&mut self, index: usize) -> ControlFlow<Ending> {
+        let (Some(replay), Some((batch, cursor))) = (&mut self.replay, &self.streams[index].at_hand) else {
             return ControlFlow::Continue(());
         };
+        let from = cursor.next_event();
+        let Some(first) = batch.times.get(from) else { return ControlFlow::Continue(()) };
         let due = replay.due(*first, self.view.now());
         self.wait_until(due)?;
         let now = self.view.now();
-        let Some(replay) = &mut self.replay else { return ControlFlow::Continue(()) };
+        let (Some(replay), Some((batch, cursor))) = (&mut self.replay, &mut self.streams[index].at_hand) else {
+            return ControlFlow::Continue(());
+        };
         // Of those behind it nobody knows yet whether it will be their turn.
-        let rest = if is_merged { &[] } else { &batch.times[from + 1..] };
+        let rest = if self.is_merged { &[] } else { &batch.times[from + 1..] };
         let others = rest.iter().take_while(|time| replay.due(**time, now) <= now).count();
         cursor.stop_at(from + 1 + others);
         ControlFlow::Continue(())
     }
 
     /// A batch has been taken, or as much of it as was to be.
-    fn taken(&mut self, index: usize, batch: EventBatch, step: ControlFlow<Stop>) -> ControlFlow<Ending> {
-        self.note_taken(index, &batch, &step);
+    fn taken(
+        &mut self,
+        index: usize,
+        batch: EventBatch,
+        cursor: Option<&Cursor>,
+        step: ControlFlow<Stop>,
+    ) -> ControlFlow<Ending> {
+        self.note_taken(index, &batch, cursor, &step);
         self.streams[index].taken = batch.taken;
         self.streams[index].recycle(batch);
         self.view.moved(&self.engine, self.streams.iter().map(|stream| stream.taken).sum());
@@ -194,6 +201,11 @@ impl Run {
         }
         let goes_on = self.streams.iter().any(|stream| !stream.has_ended);
         let id = self.streams[index].id;
-        if goes_on { self.step(Input::EndOf(id)) } else { ControlFlow::Continue(()) }
+        match goes_on {
+            // With a state an end moves nothing (T5).
+            true if self.is_merged && self.keeper.is_some() => self.step(Input::Rest(id)),
+            true => self.step(Input::EndOf(id)),
+            false => ControlFlow::Continue(()),
+        }
     }
 }

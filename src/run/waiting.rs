@@ -6,7 +6,7 @@ use super::streams::Stream;
 use crate::engine::Input;
 use crate::error::Severity;
 use crate::host::Wake;
-use crossbeam_channel::{Receiver, Select, never, select};
+use crossbeam_channel::{Receiver, Select, never};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -61,12 +61,14 @@ impl Run {
         if ready == alarm {
             self.view.show(&self.engine);
         }
-        if ready != wake {
-            return ControlFlow::Continue(());
-        }
+        if ready == wake { self.hear() } else { ControlFlow::Continue(()) }
+    }
+
+    /// Somebody wakes the run.
+    fn hear(&mut self) -> ControlFlow<Ending> {
         // Whoever is ready may be so no more.
         let Ok(wake) = self.interrupts.wake.try_recv() else { return ControlFlow::Continue(()) };
-        self.woken(Some(wake)).map_or(ControlFlow::Continue(()), ControlFlow::Break)
+        self.woken(wake).map_or(ControlFlow::Continue(()), ControlFlow::Break)
     }
 
     /// Lets sources fall idle that have been silent for too long; whether there are any.
@@ -134,6 +136,7 @@ impl Run {
             if self.output.is_done() {
                 return ControlFlow::Break(Ending::OutputDone);
             }
+            self.keep()?;
             let wait = due.saturating_duration_since(self.view.now());
             if wait.is_zero() {
                 return ControlFlow::Continue(());
@@ -147,28 +150,33 @@ impl Run {
                 );
                 continue;
             }
-            let (due, alarm, refresh) = (self.view.after(wait), self.view.alarm(), self.refresh_alarm());
-            select! {
-                recv(due) -> _ => {}
-                recv(refresh) -> _ => {}
-                recv(alarm) -> _ => self.view.show(&self.engine),
-                recv(self.interrupts.wake) -> wake => {
-                    if let Some(ending) = self.woken(wake.ok()) {
-                        return ControlFlow::Break(ending);
-                    }
-                }
+            let (due, progress_alarm, refresh_alarm) = (self.view.after(wait), self.view.alarm(), self.refresh_alarm());
+            let (checkpoint_alarm, written) = self.state_alarms();
+            let mut select = Select::new();
+            let wake = select.recv(&self.interrupts.wake);
+            let alarm = select.recv(&progress_alarm);
+            select.recv(&due);
+            select.recv(&refresh_alarm);
+            select.recv(&checkpoint_alarm);
+            select.recv(&written);
+            let ready = select.ready();
+            if ready == alarm {
+                self.view.show(&self.engine);
+            }
+            if ready == wake {
+                self.hear()?;
             }
         }
     }
 
     /// What follows from being woken, if anything does.
-    fn woken(&mut self, wake: Option<Wake>) -> Option<Ending> {
+    fn woken(&mut self, wake: Wake) -> Option<Ending> {
         if let ControlFlow::Break(ending) = self.heed_requests() {
             return Some(ending);
         }
         match wake {
-            Some(Wake::StdoutClosed) => self.writes_to_stdout.then_some(Ending::OutputDone),
-            Some(Wake::Signal | Wake::Request) | None => self.interrupts.signal().map(Ending::Signal),
+            Wake::StdoutClosed => self.writes_to_stdout.then_some(Ending::OutputDone),
+            Wake::Signal | Wake::Request => self.interrupts.signal().map(Ending::Signal),
         }
     }
 }

@@ -96,9 +96,9 @@ impl Years {
         self.last
     }
 
-    /// Goes on after a record of this local time.
-    pub fn resume(&mut self, last: i128) {
-        self.last = Some(last);
+    /// Goes on after a record of this local time; before the first if there is none.
+    pub fn resume(&mut self, last: Option<i128>) {
+        self.last = last;
     }
 
     /// The local time of a moment, as it would be kept for the next record.

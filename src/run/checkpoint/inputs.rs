@@ -269,6 +269,16 @@ impl Inputs {
         self.all.iter_mut().find(|input| input.record.id == id.0)?.trace.as_mut()
     }
 
+    /// Where an input stands of which so many bytes of a batch have been taken, while the rest waits for others. Followed
+    /// paths are taken by whole batches.
+    pub fn within(&self, batch: &EventBatch, bytes: u64) -> Option<Position> {
+        let input = self.all.iter().find(|input| input.record.id == batch.source.0)?;
+        match input.trace.as_ref()? {
+            Track::Input(trace) => Some(trace.within(batch, bytes)),
+            Track::Path(_) => None,
+        }
+    }
+
     /// The names of all inputs, by their ids.
     pub fn names(&self) -> Vec<String> {
         let mut names = vec![String::new(); self.next_id() as usize];

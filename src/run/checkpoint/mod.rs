@@ -25,14 +25,14 @@ use super::open::{self, Opened};
 use crate::cli::Config;
 use crate::cli::state::StateConfig;
 use crate::codec::Damaged;
-use crate::engine::Engine;
 use crate::engine::snapshot::Pieces;
+use crate::engine::{Cursor, Engine};
 use crate::error::{Error, Severity};
 use crate::event::EventBatch;
 use crate::event::SourceId;
 use crate::host::{Asked, Clock, StandardFiles};
 use crate::input::feed::Feed;
-use crate::input::position::Learnt;
+use crate::input::position::{Learnt, Position};
 use crate::input::tail::position::Place;
 use crate::output::side::{Output, Which};
 use crate::state::{Calls, Changes, PieceId, StateDir};
@@ -116,10 +116,11 @@ pub fn open(
     {
         gate.restore(&before.gate).map_err(|what| damaged(&name, what))?;
     }
-    let engine = match &before {
+    let mut engine = match &before {
         Some(before) => restore(config, &before.head, &mut directory)?,
         None => Engine::new(config.engine.clone()).kept(),
     };
+    let left_out = if config.is_merged { engine.name_inputs(&inputs.named) } else { Vec::new() };
     // Counting windows takes a while.
     let is_verbose = config.voice.least == Severity::Detail;
     let resumed = directory.epoch().filter(|_| is_verbose).map(|epoch| {
@@ -153,6 +154,7 @@ pub fn open(
         record,
         name,
         inputs,
+        left_out,
         bytes: engine.tally().bytes,
         outputs: tracked,
         writer,
@@ -207,6 +209,8 @@ pub struct Keeper {
     record: Record,
     /// How far the inputs are.
     inputs: Inputs,
+    /// Merged inputs of earlier runs that this one has not, and that hold the watermark back until that is noted (T5).
+    left_out: Vec<SourceId>,
     /// Bytes that the engine has taken in whole batches, in all runs.
     bytes: u64,
     outputs: Tracked,
@@ -254,6 +258,8 @@ impl Pauses {
 
 /// What of a run is not in its engine or keeper.
 pub struct Rest {
+    /// Where inputs stand of which a batch has been taken in part.
+    pub parts: Vec<(SourceId, Position)>,
     /// By stream, the local time of the last record, if its times have no year.
     pub years: Vec<(usize, i128)>,
     /// Which files are read of followed paths, and when these were last written to.
@@ -301,11 +307,32 @@ impl Keeper {
         }
     }
 
-    /// The run ends in a batch; `bytes` are all that the engine has ever taken. Returns how many those of the batch are.
+    /// Bytes of a batch that the engine has taken as far as it could, if it has taken all before it; `bytes` are all that
+    /// it has ever taken.
+    pub fn bytes_of_part(&self, bytes: u64) -> u64 {
+        bytes.saturating_sub(self.bytes)
+    }
+
+    /// The run ends in a batch, after so many bytes of it. Returns how many they are with the line end.
     pub fn took_part(&mut self, batch: &EventBatch, bytes: u64) -> u64 {
         self.has_news = true;
-        let bytes = bytes.saturating_sub(self.bytes);
         self.inputs.trace(batch.source).map_or(0, |trace| trace.took_part(batch, bytes))
+    }
+
+    /// Some of a batch has been taken, and the rest waits for other inputs, or is not due yet.
+    pub fn takes_on(&mut self) {
+        self.has_news = true;
+    }
+
+    /// Where the input of such a batch stands; `None` if nothing of it has been taken.
+    pub fn within(&self, batch: &EventBatch, cursor: &Cursor) -> Option<(SourceId, Position)> {
+        let bytes = Some(cursor.bytes()).filter(|bytes| *bytes > 0)?;
+        Some((batch.source, self.inputs.within(batch, bytes)?))
+    }
+
+    /// Inputs of earlier runs that hold the watermark back, and will not come any more: each is told once.
+    pub fn left_out(&mut self) -> Vec<SourceId> {
+        std::mem::take(&mut self.left_out)
     }
 
     /// Something has been found out about an input.
@@ -461,6 +488,10 @@ impl Keeper {
         let record = &mut self.record;
         record.is_clean = moment != LastWords::Passing;
         record.inputs = self.inputs.records(&has_ended);
+        for (source, position) in &rest.parts {
+            let input = record.inputs.iter_mut().find(|input| input.id == source.0);
+            input.into_iter().for_each(|input| input.position.clone_from(position));
+        }
         record.named.clone_from(&self.inputs.named);
         record.outputs = self.outputs.records()?;
         let named = &self.inputs.named;
