@@ -1,6 +1,6 @@
 //! `count`: events, or the non-null values of a field.
 
-use super::{Accumulate, Argument, Function, Operand, Parameter, Sample, Value};
+use super::{Accumulate, Accumulator, Argument, Function, Operand, Parameter, Sample, Value};
 use crate::codec::{Damaged, Reader, put};
 
 /// How many.
@@ -15,6 +15,8 @@ impl Accumulate for Count {
         summary: "events; with a field, its values that are not null",
         result: |count, _| Value::Count(count.0),
     }];
+
+    const FRESH: Option<Accumulator> = Some(Accumulator::Count(Count(0)));
 
     #[inline]
     fn add(&mut self, sample: &Sample<'_>) {

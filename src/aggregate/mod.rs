@@ -179,6 +179,10 @@ pub trait Accumulate: Default + Clone + 'static {
     /// Whether what is kept depends on the argument, so that only functions with equal ones share it.
     const IS_SHAPED: bool = false;
 
+    /// One that has seen nothing, where the argument makes no difference to it. What is known beforehand is copied as a
+    /// whole; what is put together has to come out of the processor's hands first, behind all else that it writes.
+    const FRESH: Option<Accumulator> = None;
+
     /// Whether, of events of equal time, those that arrive first decide the answer.
     const HEEDS_ARRIVAL: bool = false;
 
@@ -226,8 +230,8 @@ impl Listed {
 
 /// A line of the table: what can be asked of one kind of accumulator.
 pub struct Family {
-    /// A new accumulator that has seen nothing.
-    pub new: fn(&Argument) -> Accumulator,
+    /// Appends a new accumulator that has seen nothing: made where it is to be, as there may be very many.
+    pub push: fn(&Argument, &mut Vec<Accumulator>),
     /// One that was [saved](Accumulator::save).
     pub restore: fn(&Argument, &mut Reader<'_>) -> Result<Accumulator, Damaged>,
     /// Whether only functions with equal arguments share an accumulator.
@@ -249,7 +253,12 @@ macro_rules! aggregates {
 
         /// Every kind of accumulator there is.
         pub static FAMILIES: &[Family] = &[$(Family {
-            new: |argument| Accumulator::$variant(<$accumulator>::new(argument)),
+            push: |argument, to| {
+                match <$accumulator>::FRESH {
+                    Some(fresh) => to.push(fresh),
+                    None => to.push(Accumulator::$variant(<$accumulator>::new(argument))),
+                }
+            },
             restore: |argument, bytes| Ok(Accumulator::$variant(<$accumulator>::restore(argument, bytes)?)),
             is_shaped: <$accumulator>::IS_SHAPED,
             heeds_arrival: <$accumulator>::HEEDS_ARRIVAL,
@@ -366,8 +375,16 @@ mod tests {
         (A::FUNCTIONS[index].result)(accumulator, &argument)
     }
 
+    impl Family {
+        fn fresh(&self) -> Accumulator {
+            let mut made = Vec::new();
+            (self.push)(&Argument::Count(3), &mut made);
+            made.remove(0)
+        }
+    }
+
     fn fed_range(family: &Family, batch: &EventBatch, range: std::ops::Range<usize>) -> Accumulator {
-        let mut accumulator = (family.new)(&Argument::Count(3));
+        let mut accumulator = family.fresh();
         for index in range {
             accumulator.add(&Sample { batch, index, field: Some(0), by: Some(0), arrival: index as u64 });
         }
@@ -472,9 +489,9 @@ mod tests {
             let batch = batch(text);
             for family in FAMILIES {
                 let whole = fed_range(family, &batch, 0..batch.times.len());
-                let (mut left, mut right) = ((family.new)(&Argument::Count(3)), whole.clone());
+                let (mut left, mut right) = (family.fresh(), whole.clone());
                 left.merge(&whole);
-                right.merge(&(family.new)(&Argument::Count(3)));
+                right.merge(&family.fresh());
                 assert_eq!(answers(family, &left), answers(family, &whole));
                 assert_eq!(answers(family, &right), answers(family, &whole));
             }

@@ -6,7 +6,7 @@
 
 use super::extent::Extent;
 use super::sum::Sum;
-use super::{Accumulate, Argument, Function, Operand, Parameter, Sample, Value, saved};
+use super::{Accumulate, Accumulator, Argument, Function, Operand, Parameter, Sample, Value, saved};
 use crate::codec::{Damaged, Reader, put, put_signed, put_wide};
 use crate::event::number::{Number, ratio_of};
 
@@ -20,7 +20,7 @@ pub enum Numbers {
 }
 
 /// Integers to be divided by `10^scale`.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Narrow {
     sum: i64,
     min: i64,
@@ -35,7 +35,7 @@ pub struct Narrow {
 
 impl Default for Numbers {
     fn default() -> Numbers {
-        Numbers::Narrow(Narrow::default())
+        Numbers::Narrow(Narrow::EMPTY)
     }
 }
 
@@ -61,6 +61,10 @@ fn pow10(exponent: u8) -> Option<i64> {
 }
 
 impl Narrow {
+    /// No number.
+    const EMPTY: Narrow =
+        Narrow { sum: 0, min: 0, max: 0, count: 0, scale: 0, pointed: false, min_pointed: false, max_pointed: false };
+
     /// Adds a number; `None`, and nothing done, if it or what is there does not fit.
     #[inline]
     fn add(&mut self, mantissa: i64, scale: u8, pointed: bool) -> Option<()> {
@@ -280,6 +284,8 @@ impl Accumulate for Numbers {
             result: |numbers, _| numbers.range(),
         },
     ];
+
+    const FRESH: Option<Accumulator> = Some(Accumulator::Numbers(Numbers::Narrow(Narrow::EMPTY)));
 
     #[inline]
     fn add(&mut self, sample: &Sample<'_>) {

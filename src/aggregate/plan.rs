@@ -175,7 +175,7 @@ impl AggregatePlan {
 
     /// Appends a row of accumulators that have seen nothing.
     pub fn push_row(&self, rows: &mut Vec<Accumulator>) {
-        rows.extend(self.slots.iter().map(|slot| (FAMILIES[slot.family].new)(&slot.argument)));
+        self.slots.iter().for_each(|slot| (FAMILIES[slot.family].push)(&slot.argument, rows));
     }
 
     /// Appends a row of accumulators that were saved one after the other.

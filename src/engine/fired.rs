@@ -48,6 +48,12 @@ impl Fired {
         self.keys.push(Key { head: head(key), length: key.len() as u32 });
     }
 
+    /// Adds the key of the next row, which is so long and no longer than its head.
+    #[inline]
+    pub fn push_head(&mut self, head: &[u8; HEAD], length: u8) {
+        self.keys.push(Key { head: *head, length: length.into() });
+    }
+
     fn key(&self, row: u32) -> &[u8] {
         let Key { head, length } = &self.keys[row as usize];
         if *length as usize <= HEAD {

@@ -49,6 +49,7 @@ use session::SessionStore;
 use slices::SliceStore;
 use snapshot::{Groups, Kept};
 pub use sources::SourceStanding;
+use std::hint::black_box;
 use std::ops::{ControlFlow, Range};
 use trigger::{Trigger, Verdict};
 
@@ -117,6 +118,10 @@ trait WindowStore: Kept {
     /// Judges an event against the watermark before it, adds it, prints late updates. `None`, and
     /// nothing done, if a bound of its window is beyond the range of time (T1).
     fn add(&mut self, event: &Event<'_>, cx: &mut Context<'_>) -> Option<Placement>;
+
+    /// Looks at rows of slices that events may soon be added to, so that they are near then.
+    #[inline]
+    fn look_at(&self, _rows: &[Option<(i64, u32)>; AHEAD], _plan: &AggregatePlan) {}
 
     /// Whether the bounds of the windows of `time` are within the range of time (T1).
     fn fits(&self, time: Timestamp) -> bool;
@@ -398,7 +403,7 @@ impl Progress {
         for index in range.clone() {
             let place = (index - range.start) % AHEAD;
             if place == 0 {
-                self.look_ahead(batch, index..range.end.min(index + AHEAD), &mut guesses);
+                self.look_ahead(store, batch, index..range.end.min(index + AHEAD), &mut guesses);
             }
             let time = batch.times[index];
             let event = Event { batch, index, time, arrival: self.counters.events, guess: guesses[place], other: None };
@@ -443,13 +448,25 @@ impl Progress {
         ControlFlow::Continue(())
     }
 
-    /// Looks up the keys of the next events. One after the other these lookups wait for memory; side by
-    /// side the processor waits for all of them at once.
+    /// Looks up the keys of the next events, and looks at their rows. One after the other these lookups wait for memory;
+    /// side by side the processor waits for all of them at once.
     #[inline]
-    fn look_ahead(&self, batch: &EventBatch, range: Range<usize>, guesses: &mut [Guess; AHEAD]) {
-        for (guess, index) in guesses.iter_mut().zip(range) {
+    fn look_ahead<S: WindowStore>(
+        &self,
+        store: &S,
+        batch: &EventBatch,
+        range: Range<usize>,
+        guesses: &mut [Guess; AHEAD],
+    ) {
+        let mut rows = [None; AHEAD];
+        let mut unknown = 0;
+        for ((guess, row), index) in guesses.iter_mut().zip(&mut rows).zip(range) {
             *guess = self.keys.guess(&batch.keys, index);
+            *row = self.keys.last_row(guess);
+            unknown += usize::from(guess.is_unknown());
         }
+        store.look_at(&rows, &self.plan);
+        black_box(self.keys.look_at_free(unknown));
     }
 
     fn context<'a>(&'a mut self, emit: &'a mut dyn Emit) -> Context<'a> {

@@ -8,7 +8,7 @@ use super::table::IdMap;
 use super::tree::SliceTree;
 use super::{AHEAD, Context, Event, Placement, WindowStore};
 use crate::aggregate::Accumulator;
-use crate::aggregate::plan::merge_rows;
+use crate::aggregate::plan::{AggregatePlan, merge_rows};
 use crate::time::Timestamp;
 use crate::window::sliced::{Slice, Sliced};
 use crate::window::{SliceId, Window, WindowId};
@@ -75,6 +75,15 @@ impl WindowStore for SliceStore {
         }
         self.add_to_slice(event, slice, cx);
         Some(Placement::Added)
+    }
+
+    #[inline]
+    fn look_at(&self, rows: &[Option<(i64, u32)>; AHEAD], plan: &AggregatePlan) {
+        // Most events fall where the last one did.
+        let Some(slice) = self.recent.first().map(|place| place.slice.id.0) else { return };
+        if let Some(table) = self.tree.slice(slice) {
+            rows.iter().flatten().filter(|row| row.0 == slice).for_each(|row| table.look_at(row.1, plan));
+        }
     }
 
     fn fits(&self, time: Timestamp) -> bool {

@@ -10,6 +10,7 @@ use crate::window::{Window, WindowId};
 use hashbrown::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::hint::black_box;
+use std::mem::discriminant;
 
 /// Key ids are small integers given out in order: one multiplication spreads them well enough.
 #[derive(Clone, Copy, Default)]
@@ -151,6 +152,13 @@ impl Table {
         &self.cells[row * plan.width()..(row + 1) * plan.width()]
     }
 
+    /// Looks at a row, so that it is near when it is needed.
+    #[inline]
+    pub fn look_at(&self, row: u32, plan: &AggregatePlan) {
+        let row = self.row(row as usize, plan);
+        black_box((row.first().map(discriminant), row.last().map(discriminant)));
+    }
+
     #[inline]
     pub fn row_mut(&mut self, row: usize, plan: &AggregatePlan) -> &mut [Accumulator] {
         &mut self.cells[row * plan.width()..(row + 1) * plan.width()]
@@ -162,7 +170,9 @@ impl Table {
         let mut fired = Fired::new(spec, window, plan.width(), self.cells);
         for group in self.ids.chunks(AHEAD) {
             // They lie anywhere in memory. Looked at side by side they are waited for once.
-            black_box(group.iter().fold(0, |sum: u32, id| sum.wrapping_add(keys.look_at(*id))));
+            for id in group {
+                black_box(keys.look_at(*id));
+            }
             group.iter().for_each(|id| keys.hand_over(*id, &mut fired));
         }
         fired
@@ -171,8 +181,11 @@ impl Table {
     /// Ends the table and its uses of keys.
     pub fn release(self, plan: &AggregatePlan, keys: &mut Keys) {
         keys.size.shrink(self.ids.len() * row_bytes(plan));
-        for id in self.ids {
-            keys.release(id);
+        for group in self.ids.chunks(AHEAD) {
+            for id in group {
+                black_box(keys.look_at(*id));
+            }
+            group.iter().for_each(|id| keys.release(*id));
         }
     }
 }

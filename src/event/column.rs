@@ -43,7 +43,13 @@ pub fn head(key: &[u8]) -> [u8; HEAD] {
 
 /// The hash of a key, as a column has it.
 pub fn hash(key: &[u8]) -> u64 {
-    if key.len() <= HEAD { HASHER.hash_one(u128::from_le_bytes(head(key))) } else { HASHER.hash_one(key) }
+    if key.len() <= HEAD { hash_of_head(&head(key)) } else { HASHER.hash_one(key) }
+}
+
+/// The hash of a key that has no more than this head.
+#[inline]
+pub fn hash_of_head(head: &[u8; HEAD]) -> u64 {
+    HASHER.hash_one(u128::from_le_bytes(*head))
 }
 
 impl KeyColumn {
@@ -60,7 +66,7 @@ impl KeyColumn {
         let hash = if length <= HEAD {
             let head = head(&self.bytes[self.begun..]);
             self.bytes.resize(self.begun + HEAD, 0);
-            HASHER.hash_one(u128::from_le_bytes(head))
+            hash_of_head(&head)
         } else {
             HASHER.hash_one(&self.bytes[self.begun..])
         };

@@ -50,15 +50,28 @@ pub fn pane_column(shape: &RowShape) -> usize {
 }
 
 /// Writes the cells of a pane, as many as the header has names.
-#[inline]
 pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
+    window(shape, pane, cells);
+    of_key(shape, pane, cells);
+}
+
+/// Writes those of its window, which come first.
+pub fn window(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
     if let Some(window) = shape.windows.get(pane.spec) {
         cells.text(window.as_bytes());
     }
-    let bounds = [pane.window.start, pane.window.end];
     if shape.has_bounds {
-        times(shape, pane.events.is_none().then_some(bounds), cells);
+        times(shape, pane.events.is_none().then_some(bounds(pane)), cells);
     }
+}
+
+fn bounds(pane: &Pane<'_>) -> [Timestamp; 2] {
+    [pane.window.start, pane.window.end]
+}
+
+/// Writes all the others.
+#[inline]
+pub fn of_key(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
     for part in parts(pane.key) {
         match part {
             KeyPart::Null => cells.null(),
@@ -92,7 +105,7 @@ pub fn row(shape: &RowShape, pane: &Pane<'_>, cells: &mut impl CellWriter) {
             Some(Events { is_partial: true, .. }) => cells.plain(false, |out| out.extend_from_slice(b"true")),
             _ => cells.null(),
         }
-        times(shape, pane.events.map(|_| bounds), cells);
+        times(shape, pane.events.map(|_| bounds(pane)), cells);
     }
     let marks = [(shape.has_other, is_other(pane.key)), (shape.has_filled, pane.filled.is_some())];
     for (_, is_marked) in marks.into_iter().filter(|(has_column, _)| *has_column) {

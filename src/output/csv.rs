@@ -4,24 +4,41 @@ use super::cells::{self, CellWriter};
 use super::text::for_people;
 use super::{Encoder, RowShape, TextCare};
 use crate::engine::pane::Pane;
+use crate::window::Window;
 use std::borrow::Cow;
 
 /// Writes each pane as a row of cells.
 pub struct Csv {
     shape: RowShape,
     delimiter: u8,
+    /// The window written last and its cells: rows that fire together share them.
+    window: Option<(usize, Window, Vec<u8>)>,
 }
 
 impl Csv {
     /// An encoder for rows of this shape, with this between cells.
     pub fn new(shape: RowShape, delimiter: u8) -> Csv {
-        Csv { shape, delimiter }
+        Csv { shape, delimiter, window: None }
+    }
+
+    /// The cells of a pane's window.
+    fn window_cells(&mut self, pane: &Pane<'_>) -> &[u8] {
+        if self.window.as_ref().is_none_or(|(of, last, _)| *last != pane.window || *of != pane.spec) {
+            let mut text = Vec::new();
+            cells::window(&self.shape, pane, &mut self.begin(&mut text));
+            self.window = Some((pane.spec, pane.window, text));
+        }
+        self.window.as_ref().map_or(&[], |(.., text)| text)
+    }
+
+    fn begin<'a>(&self, out: &'a mut Vec<u8>) -> Row<'a> {
+        Row { out, delimiter: self.delimiter, care: self.shape.text_care, is_first: true }
     }
 }
 
 impl Encoder for Csv {
     fn header(&mut self, out: &mut Vec<u8>) {
-        let mut row = Row { out, delimiter: self.delimiter, care: self.shape.text_care, is_first: true };
+        let mut row = self.begin(out);
         for name in cells::header(&self.shape) {
             row.text(name.as_bytes());
         }
@@ -29,8 +46,15 @@ impl Encoder for Csv {
     }
 
     fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>) {
-        let mut row = Row { out, delimiter: self.delimiter, care: self.shape.text_care, is_first: true };
-        cells::row(&self.shape, pane, &mut row);
+        // Without bounds a window may have any cells.
+        if pane.events.is_some() {
+            cells::row(&self.shape, pane, &mut self.begin(out));
+        } else {
+            let before = self.window_cells(pane);
+            out.extend_from_slice(before);
+            let is_first = before.is_empty();
+            cells::of_key(&self.shape, pane, &mut Row { is_first, ..self.begin(out) });
+        }
         out.push(b'\n');
     }
 }

@@ -78,10 +78,13 @@ impl RowShape {
     /// The value of a column in a pane.
     #[inline]
     fn value<'a>(&self, column: &Column, pane: &Pane<'a>) -> Value<'a> {
-        match self.plan.value(column, pane.row) {
-            Value::Null if pane.filled == Some(Filling::Zero) && self.plan.is_number(column) => Value::Count(0),
-            value => value,
+        if pane.filled == Some(Filling::Zero)
+            && self.plan.is_number(column)
+            && matches!(self.plan.value(column, pane.row), Value::Null)
+        {
+            return Value::Count(0);
         }
+        self.plan.value(column, pane.row)
     }
 }
 
