@@ -10,8 +10,13 @@ use std::path::{Path, PathBuf};
 use crossbeam_channel::{Receiver, unbounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
+use streamw::cli::{self, Command, Terminals};
+use streamw::codec::{self, Reader};
 use streamw::host::Host;
+use streamw::output::RowFormat;
+use streamw::output::paint::Paint;
 use streamw::run;
+use streamw::time::Timestamp;
 
 fn directory(test: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prometheus").join(test);
@@ -262,4 +267,89 @@ fn await_replacement(watch: &OwnedFd) {
     let mut events = inotify::Reader::new(watch, &mut buffer);
     events.next().expect("an event is there");
     assert!(events.is_buffer_empty(), "the file was replaced more than once");
+}
+
+#[test]
+fn a_run_with_state_goes_on_with_the_rows_that_were_shown() {
+    let here = directory("state");
+    let input = here.join("a.ndjson");
+    let mut text: String = (0..200)
+        .map(|n| match n % 7 {
+            6 => "no record\n".to_owned(),
+            // Now and then an older window is corrected; many keys have one row.
+            late => format!("{{\"ts\":{},\"k\":\"k{}\",\"v\":{n}}}\n", 1_000 + n * 2 - late % 3 * 15, n * n % 40),
+        })
+        .collect();
+    text += "{\"ts\":80000,\"k\":\"k1\",\"v\":1}\n";
+    fs::write(&input, &text).expect("a file");
+    let args =
+        "-t ts --time-format s -k k -w 10s -w count:3 -l 60s -a sum:v -a last:v --warn-if sum_v>300 -q -o prometheus";
+    let run = |name: &str, flags: &str| {
+        let at = |what: &str| here.join(format!("{name}{what}"));
+        let run = Streamw::new().args(args).arg("--output").arg(at(".prom")).arg("--state").arg(at(""));
+        run.args(flags).arg(&input).run()
+    };
+    let shown = |name: &str| fs::read_to_string(here.join(format!("{name}.prom"))).unwrap_or_default();
+    assert_eq!(run("whole", "--flush").status, 0);
+    let whole = shown("whole");
+    assert!(whole.lines().count() > 40, "{whole}");
+    let mut limit = 0;
+    while run("cut", &format!("--flush --max-bad {limit}")).status == 3 {
+        limit += 1;
+    }
+    assert!(limit > 20, "{limit}");
+    assert_same("the metrics", &whole, &shown("cut"));
+    // A run with nothing new makes the file good.
+    fs::remove_file(here.join("cut.prom")).expect("it was written");
+    assert_eq!(run("cut", "").status, 0);
+    assert_same("the metrics", &whole, &shown("cut"));
+    let mut names = files(&here);
+    names.sort();
+    assert_eq!(names, ["a.ndjson", "cut", "cut.prom", "whole", "whole.prom"]);
+}
+
+#[test]
+fn rows_that_were_saved_come_back_and_nothing_else_is_taken() {
+    let encoder = |flags: &str| {
+        let flags = flags.split_whitespace().map(Into::into).collect();
+        match cli::parse(flags, &[], Terminals::default(), Timestamp(0)) {
+            Ok(Command::Run(config)) => RowFormat::Prometheus.encoder(config.shape, Paint::default()),
+            _ => panic!("no run"),
+        }
+    };
+    let flags = "-t ts -w 10s -w 1m -a count -a max:v -o prometheus";
+    let mut saved = Vec::new();
+    codec::put(&mut saved, 2);
+    for (end, number) in [(10_000_000_000, "7"), (60_000_000_000, "9")] {
+        codec::put_signed(&mut saved, end);
+        codec::put(&mut saved, 1);
+        codec::put_bytes(&mut saved, b"");
+        codec::put_signed(&mut saved, 0);
+        codec::put_signed(&mut saved, end);
+        codec::put_bytes(&mut saved, format!("{number}\n\n").as_bytes());
+    }
+    let mut shows = encoder(flags);
+    shows.restore(&mut Reader::new(&saved)).expect("ours");
+    assert!(shows.has_news());
+    let (mut picture, mut again) = (Vec::new(), Vec::new());
+    shows.save(&mut again);
+    assert_eq!(again, saved);
+    shows.picture(&mut picture);
+    let picture = String::from_utf8(picture).expect("UTF-8");
+    let samples: Vec<&str> = picture.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        samples,
+        [
+            "streamw_count{window=\"10s\"} 7",
+            "streamw_count{window=\"1m\"} 9",
+            "streamw_window_end_seconds{window=\"10s\"} 10",
+            "streamw_window_end_seconds{window=\"1m\"} 60",
+        ]
+    );
+    for length in 0..saved.len() {
+        assert!(encoder(flags).restore(&mut Reader::new(&saved[..length])).is_err(), "{length}");
+    }
+    for other in ["-t ts -w 10s -a count -a max:v", "-t ts -w 10s -w 1m -a count"] {
+        assert!(encoder(other).restore(&mut Reader::new(&saved)).is_err(), "{other}");
+    }
 }

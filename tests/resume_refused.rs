@@ -387,7 +387,8 @@ fn what_no_checkpoint_can_hold_is_refused() {
     let place = Place::new("unheld", 1);
     place.write("a.ndjson", seconds(0..30).as_bytes());
     for (args, status, needle) in [
-        ("-o prometheus --output p.prom -k k", 2, "-o prometheus"),
+        ("-o prometheus", 2, "--output"),
+        ("-o prometheus --output p.prom --hold", 2, "--hold"),
         ("-o table", 1, "-o table"),
         ("--checkpoint-interval 0s", 2, "--checkpoint-interval"),
     ] {
@@ -405,7 +406,7 @@ fn what_no_checkpoint_can_hold_is_refused() {
 
 #[test]
 fn what_no_checkpoint_has_is_a_mistake_beside_a_state() {
-    for flags in ["-o prometheus", "--expect e.csv", "--expect-keys k.csv", "--expect-windows 2026-01-01/2026-01-02"] {
+    for flags in ["--expect e.csv", "--expect-keys k.csv", "--expect-windows 2026-01-01/2026-01-02"] {
         let place = Place::new("beside", 1);
         let output = place.run(&format!("{ARGS} {flags}"), "out");
         let said = said(&output);

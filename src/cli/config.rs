@@ -191,8 +191,8 @@ impl Config {
         let (threads, row_format, choices) = choose(&flags, to_terminal);
         refuse_more_than_final(&flags)?;
         let state = flags.state.config();
-        if state.is_some() {
-            refuse_with_state(row_format)?;
+        if let Some(state) = &state {
+            refuse_with_state(row_format, &flags, state.holds)?;
         }
         let key_limit = key_limit(&flags)?;
         let windows = windows(&flags)?;
@@ -474,11 +474,14 @@ fn key_limit(flags: &Flags) -> Result<Option<KeyLimit>, String> {
     }
 }
 
-/// Some things are gone when a run ends, and no checkpoint has them.
-fn refuse_with_state(row_format: RowFormat) -> Result<(), String> {
+/// A picture of the newest rows takes the place of the one before.
+fn refuse_with_state(row_format: RowFormat, flags: &Flags, holds: bool) -> Result<(), String> {
     match row_format {
-        RowFormat::Prometheus => {
-            Err("-o prometheus shows the newest rows of one run and does not go with --state; use ndjson, csv or tsv"
+        RowFormat::Prometheus if flags.output.is_none() => {
+            Err("-o prometheus with --state replaces a file; name it with --output FILE".into())
+        }
+        RowFormat::Prometheus if holds => {
+            Err("-o prometheus shows the newest rows, and none twice, so nothing is to be held; leave out --hold"
                 .into())
         }
         _ => Ok(()),

@@ -1,4 +1,5 @@
-//! What looks at rows, as bytes and back: a run that goes on where another was judges rows by those before them (section 5).
+//! What looks at rows, or keeps the newest of them, as bytes and back: a run that goes on where another was judges rows by
+//! those before them, and shows them (section 5).
 //!
 //! Rows that `--having` has let through are written whole each time, as they are few: those of windows that may still
 //! be corrected, and of them those that were printed.
@@ -6,9 +7,11 @@
 use super::checks::Checks;
 use super::gate::Gate;
 use super::having::{Having, Printed};
+use super::prometheus::{Picture, Prometheus, Row};
 use super::streak::{Streak, Streaks};
 use crate::codec::{Damaged, Reader, put, put_bytes, put_signed};
 use crate::time::Timestamp;
+use crate::window::Window;
 
 impl Gate {
     /// Appends what it knows of rows. Violations are left out of what comes after an end that has told them.
@@ -151,5 +154,47 @@ impl Streaks {
         if wanted == self.wanted {
             self.keys.extend(keys);
         }
+    }
+}
+
+impl Prometheus {
+    /// Appends the newest rows.
+    pub(super) fn save_pictures(&self, out: &mut Vec<u8>) {
+        put(out, self.pictures.len() as u64);
+        for Picture { rows, newest_end, .. } in &self.pictures {
+            put_signed(out, newest_end.unwrap_or(Timestamp::MIN).0);
+            put(out, rows.len() as u64);
+            for (key, Row { window, numbers }) in rows {
+                put_bytes(out, key);
+                put_signed(out, window.start.0);
+                put_signed(out, window.end.0);
+                put_bytes(out, numbers);
+            }
+        }
+    }
+
+    /// Takes the newest rows of another run; they are to be shown again.
+    ///
+    /// # Errors
+    /// Nobody can have saved this for these flags.
+    pub(super) fn restore_pictures(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        if bytes.count()? != self.pictures.len() as u64 {
+            return Err(Damaged("rows are shown of other windows"));
+        }
+        let columns = self.columns();
+        for picture in &mut self.pictures {
+            picture.newest_end = Some(Timestamp(bytes.signed()?)).filter(|end| *end > Timestamp::MIN);
+            for _ in 0..bytes.count()? {
+                let key = bytes.bytes()?.into();
+                let window = Window { start: Timestamp(bytes.signed()?), end: Timestamp(bytes.signed()?) };
+                let numbers: Box<[u8]> = bytes.bytes()?.into();
+                if memchr::memchr_iter(b'\n', &numbers).count() != columns {
+                    return Err(Damaged("rows are shown of other columns"));
+                }
+                picture.rows.insert(key, Row { window, numbers });
+            }
+        }
+        self.has_news = true;
+        Ok(())
     }
 }

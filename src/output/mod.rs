@@ -26,6 +26,7 @@ pub mod whole_table;
 
 use crate::aggregate::Value;
 use crate::aggregate::plan::{AggregatePlan, Column};
+use crate::codec::{Damaged, Reader};
 use crate::engine::fill::Filling;
 use crate::engine::pane::Pane;
 use crate::time::format::TimeStyle;
@@ -140,6 +141,17 @@ pub trait Encoder: Send {
     /// What people should know of the rows, once.
     fn remark(&mut self) -> Option<String> {
         None
+    }
+
+    /// Appends what a picture is made of, so that another run can go on with it.
+    fn save(&self, _out: &mut Vec<u8>) {}
+
+    /// Takes what another run has saved.
+    ///
+    /// # Errors
+    /// Nobody can have saved this for these flags.
+    fn restore(&mut self, _bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 use super::text::number;
 use super::{Encoder, RowShape};
 use crate::aggregate::{Raw, Value};
+use crate::codec::{Damaged, Reader};
 use crate::engine::pane::{Pane, Timing};
 use crate::event::key::{KeyPart, parts};
 use crate::event::number::Number;
@@ -27,28 +28,28 @@ const WINDOW_END: &str = "streamw_window_end_seconds";
 pub struct Prometheus {
     shape: RowShape,
     /// Per window asked for.
-    pictures: Vec<Picture>,
+    pub(super) pictures: Vec<Picture>,
     /// Per aggregate column, whether it had values that are no numbers, and whether that has been said.
     refused: Vec<Refused>,
     /// Labels that more than one key has, until they are said.
     clash: Option<String>,
     has_told_clash: bool,
-    has_news: bool,
+    pub(super) has_news: bool,
 }
 
 /// The newest rows of one window asked for.
 #[derive(Default)]
-struct Picture {
-    rows: BTreeMap<Box<[u8]>, Row>,
-    newest_end: Option<Timestamp>,
+pub(super) struct Picture {
+    pub(super) rows: BTreeMap<Box<[u8]>, Row>,
+    pub(super) newest_end: Option<Timestamp>,
     /// How many rows there may be before those that are too old are looked for.
     enough: usize,
 }
 
-struct Row {
-    window: Window,
+pub(super) struct Row {
+    pub(super) window: Window,
     /// The numbers, each ended by a newline; an empty line where there is none.
-    numbers: Box<[u8]>,
+    pub(super) numbers: Box<[u8]>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,11 @@ impl Prometheus {
             has_news: false,
             shape,
         }
+    }
+
+    /// How many numbers each row has.
+    pub(super) fn columns(&self) -> usize {
+        self.shape.plan.columns.len()
     }
 
     /// The labels of each row that is shown, and the row. Labels have no types, so that two keys may have the same;
@@ -137,6 +143,14 @@ impl Encoder for Prometheus {
 
     fn is_picture(&self) -> bool {
         true
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        self.save_pictures(out);
+    }
+
+    fn restore(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        self.restore_pictures(bytes)
     }
 
     fn has_news(&self) -> bool {

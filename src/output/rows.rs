@@ -197,6 +197,13 @@ impl Rows {
         self.desk().is_some_and(|desk| desk.encoder.has_news())
     }
 
+    /// As [`Encoder::save`]; of anything but a picture, nothing.
+    pub fn save_picture(&self, out: &mut Vec<u8>) {
+        if let Some(desk) = self.desk() {
+            desk.encoder.save(out);
+        }
+    }
+
     /// Writes the rows that were kept.
     pub fn show(&mut self) {
         if let Some(Desk { encoder, sink }) = self.here() {

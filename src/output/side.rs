@@ -259,6 +259,11 @@ impl Output {
         self.rows.is_picture()
     }
 
+    /// Appends what they are, so that another run can go on with them.
+    pub fn save_picture(&self, out: &mut Vec<u8>) {
+        self.rows.save_picture(out);
+    }
+
     /// Whether rows have come since.
     pub fn has_news(&self) -> bool {
         self.rows.has_news()

@@ -218,7 +218,8 @@ impl Run {
     ) -> Run {
         let Started { engine, mut keeper, streams, watch, writers, fields, source_names, .. } = started;
         let reopened = reopened(config);
-        let encoder = config.row_format.encoder(config.shape.clone(), config.row_paint);
+        let new_encoder = || config.row_format.encoder(config.shape.clone(), config.row_paint);
+        let encoder = writers.encoder.unwrap_or_else(new_encoder);
         let sinks =
             Sinks { rows: writers.rows, late: writers.late, bad: writers.bad, stderr: Sink::new("stderr", stderr) };
         let mut output = Output::new(encoder, &config.shape, sinks, source_names, config.voice);

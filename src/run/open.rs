@@ -8,9 +8,9 @@ use crate::host::Clock;
 use crate::input::again::Again;
 use crate::input::feed::{Feed, FileFeed};
 use crate::input::reader::{Source, Start};
-use crate::output::RowFormat;
 use crate::output::replace::ReplacedFile;
 use crate::output::sink::Sink;
+use crate::output::{Encoder, RowFormat};
 use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -39,6 +39,8 @@ pub struct Writers {
     pub bad: Option<Sink>,
     /// Whether any of the files is a terminal.
     pub has_terminal: bool,
+    /// What makes rows text, if it goes on where another run was.
+    pub encoder: Option<Box<dyn Encoder>>,
 }
 
 impl Opened {
@@ -58,16 +60,16 @@ impl Opened {
         let mut has_terminal = false;
         let mut create = |path: &PathBuf| create(path, &mut has_terminal);
         let rows = match &config.output {
-            Some(path) if config.row_format == RowFormat::Prometheus && is_replaceable(path) => {
-                let failed = |source| Error::File { name: path.display().to_string(), source };
-                Sink::new(path.display().to_string(), Box::new(ReplacedFile::new(path).map_err(failed)?))
+            Some(path) if is_replaced(config.row_format, path) => {
+                Sink::new(path.display().to_string(), Box::new(replaced(path)?))
             }
             Some(path) => create(path)?,
             None => Sink::new("stdout", stdout),
         };
         let late = config.late.as_ref().map(&mut create).transpose()?;
         let bad = config.bad.as_ref().map(&mut create).transpose()?;
-        Ok(Opened { sources, watch, writers: Writers { rows, late, bad, has_terminal }, again })
+        let writers = Writers { rows, late, bad, has_terminal, encoder: None };
+        Ok(Opened { sources, watch, writers, again })
     }
 }
 
@@ -157,9 +159,17 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().filter(Metadata::is_file).map(|file| (file.dev(), file.ino()))
 }
 
-/// Not a pipe or a device, which would be gone.
-fn is_replaceable(path: &Path) -> bool {
-    std::fs::metadata(path).map_or(true, |file| file.is_file())
+/// Whether a file of rows is replaced as a whole each time: not if it is a pipe or a device, which would be gone.
+pub fn is_replaced(format: RowFormat, path: &Path) -> bool {
+    format == RowFormat::Prometheus && std::fs::metadata(path).map_or(true, |file| file.is_file())
+}
+
+/// What replaces a file.
+///
+/// # Errors
+/// It cannot.
+pub fn replaced(path: &Path) -> Result<ReplacedFile, Error> {
+    ReplacedFile::new(path).map_err(|source| Error::File { name: path.display().to_string(), source })
 }
 
 fn create(path: &Path, has_terminal: &mut bool) -> Result<Sink, Error> {

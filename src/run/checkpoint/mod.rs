@@ -24,7 +24,7 @@ use super::keeping::LastWords;
 use super::open::{self, Opened};
 use crate::cli::Config;
 use crate::cli::state::StateConfig;
-use crate::codec::Damaged;
+use crate::codec::{Damaged, Reader, put_bytes};
 use crate::engine::snapshot::Pieces;
 use crate::engine::{Cursor, Engine};
 use crate::error::{Error, Severity};
@@ -34,6 +34,7 @@ use crate::host::{Asked, Clock, StandardFiles};
 use crate::input::feed::Feed;
 use crate::input::position::{Learnt, Position};
 use crate::input::tail::position::Place;
+use crate::output::Encoder;
 use crate::output::side::{Output, Which};
 use crate::state::{Calls, Changes, PieceId, StateDir};
 use crate::time::Timestamp;
@@ -111,11 +112,10 @@ pub fn open(
             *now = Timestamp(record.now);
         }
     }
-    if let (Some(before), Some(gate)) = (&before, &mut config.gate)
-        && !before.gate.is_empty()
-    {
-        gate.restore(&before.gate).map_err(|what| damaged(&name, what))?;
-    }
+    let encoder = match &before {
+        Some(before) => restore_output(config, &before.of_output).map_err(|what| damaged(&name, what))?,
+        None => None,
+    };
     let mut engine = match &before {
         Some(before) => restore(config, &before.head, &mut directory)?,
         None => Engine::new(config.engine.clone()).kept(),
@@ -128,6 +128,7 @@ pub fn open(
         format!("goes on from checkpoint {epoch} in {name} with {windows} open windows, read in {took:.3} s")
     });
     let (mut writers, tracked) = outputs.cut_back()?;
+    writers.encoder = encoder;
     if state.holds {
         writers.rows.hold();
     }
@@ -172,6 +173,36 @@ pub fn open(
         resumed,
     };
     Ok((Opened { sources, watch, writers, again: None }, engine, Some(keeper)))
+}
+
+/// What is kept of rows: by what looks at them, and by a picture of the newest of them.
+fn save_output(output: &Output, with_violations: bool) -> Vec<u8> {
+    let mut of_gate = Vec::new();
+    output.gate().iter().for_each(|gate| gate.save(with_violations, &mut of_gate));
+    if !output.is_picture() {
+        return of_gate;
+    }
+    let mut out = Vec::new();
+    put_bytes(&mut out, &of_gate);
+    output.save_picture(&mut out);
+    out
+}
+
+/// The other way round. Returns the encoder if it is not a new one. The format of rows is the same: it is a setting.
+fn restore_output(config: &mut Config, bytes: &[u8]) -> Result<Option<Box<dyn Encoder>>, Damaged> {
+    let mut encoder = config.row_format.encoder(config.shape.clone(), config.row_paint);
+    let (mut of_gate, mut restored) = (bytes, None);
+    if encoder.is_picture() {
+        let mut bytes = Reader::new(bytes);
+        of_gate = bytes.bytes()?;
+        encoder.restore(&mut bytes)?;
+        bytes.end()?;
+        restored = Some(encoder);
+    }
+    if let Some(gate) = config.gate.as_mut().filter(|_| !of_gate.is_empty()) {
+        gate.restore(of_gate)?;
+    }
+    Ok(restored)
 }
 
 fn damaged(directory: &str, what: Damaged) -> Error {
@@ -499,12 +530,9 @@ impl Keeper {
         record.years = rest.years.iter().filter_map(first).collect();
         record.seen.clone_from(&rest.seen);
         record.known.clone_from(&rest.known);
-        let mut gate = Vec::new();
-        if let Some(of_output) = output.gate() {
-            // At an end of input violations have been told, and are not those of a further run.
-            of_output.save(moment != LastWords::Final { of_inputs: true }, &mut gate);
-        }
-        let payload = record.payload(&held, &gate, &head)?;
+        // At an end of input violations have been told, and are not those of a further run.
+        let of_output = save_output(output, moment != LastWords::Final { of_inputs: true });
+        let payload = record.payload(&held, &of_output, &head)?;
         self.has_news = false;
         self.under_way = Some(held);
         self.writer.write(Job { changes, payload, outputs: self.to_sync.take() })

@@ -12,7 +12,7 @@ use crate::input::position::{Extract, TAIL_BYTES};
 use crate::output::RowFormat;
 use crate::output::side::Which;
 use crate::output::sink::Sink;
-use crate::run::open::Writers;
+use crate::run::open::{Writers, is_replaced, replaced};
 use crate::state::{Calls, Lock, take_lock};
 use rustix::fs::{OFlags, fcntl_getfl};
 use std::fs::{File, OpenOptions};
@@ -187,6 +187,11 @@ impl Outputs {
         means: Means,
     ) -> Result<Outputs, Error> {
         let rows = match &config.output {
+            // What is in it follows from the state, which also makes it whole.
+            Some(path) if is_replaced(config.row_format, path) => {
+                let writer = Box::new(replaced(path)?);
+                Target::not_regular(path.display().to_string(), "--output", writer, &means)
+            }
             Some(path) => Target::named("--output", path, &means)?,
             None => Target::stdout(writer, stdout, &means)?,
         };
@@ -239,7 +244,7 @@ impl Outputs {
         let (late, tracked_late) = late.map(&mut begin).transpose()?.unzip();
         let (bad, tracked_bad) = bad.map(&mut begin).transpose()?.unzip();
         let tracked = Tracked { rows: tracked_rows, late: tracked_late, bad: tracked_bad, rows_continue, notes };
-        Ok((Writers { rows, late, bad, has_terminal }, tracked))
+        Ok((Writers { rows, late, bad, has_terminal, encoder: None }, tracked))
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! payload   length of the record, the record as JSON
 //!           length of held rows, held rows (--hold)
+//!           length of what is known of earlier rows, that (--having, --for, -o prometheus)
 //!           the engine's head
 //! ```
 
@@ -112,8 +113,8 @@ pub struct Payload {
     pub record: Record,
     /// Rows that this checkpoint lets out.
     pub held: Vec<u8>,
-    /// What looks at rows knows of those before.
-    pub gate: Vec<u8>,
+    /// What looks at rows, or shows the newest, knows of those before.
+    pub of_output: Vec<u8>,
     /// What the engine needs beside its pieces.
     pub head: Vec<u8>,
 }
@@ -141,10 +142,10 @@ impl Record {
     ///
     /// # Errors
     /// None that can be provoked: a name that is no text.
-    pub fn payload(&self, held: &[u8], gate: &[u8], head: &[u8]) -> Result<Vec<u8>, Error> {
+    pub fn payload(&self, held: &[u8], of_output: &[u8], head: &[u8]) -> Result<Vec<u8>, Error> {
         let record = serde_json::to_vec(self).map_err(|error| Error::Refused(format!("the state: {error}")))?;
-        let mut payload = Vec::with_capacity(record.len() + held.len() + gate.len() + head.len() + 24);
-        for part in [&record[..], held, gate] {
+        let mut payload = Vec::with_capacity(record.len() + held.len() + of_output.len() + head.len() + 24);
+        for part in [&record[..], held, of_output] {
             payload.extend_from_slice(&(part.len() as u64).to_le_bytes());
             payload.extend_from_slice(part);
         }
@@ -209,8 +210,8 @@ impl Payload {
         }
         let record: Record = serde_json::from_slice(record).map_err(|error| damaged(&error.to_string()))?;
         let (held, rest) = part(rest).ok_or_else(cut)?;
-        let (gate, head) = part(rest).ok_or_else(cut)?;
-        Ok(Payload { record, held: held.to_vec(), gate: gate.to_vec(), head: head.to_vec() })
+        let (of_output, head) = part(rest).ok_or_else(cut)?;
+        Ok(Payload { record, held: held.to_vec(), of_output: of_output.to_vec(), head: head.to_vec() })
     }
 }
 
