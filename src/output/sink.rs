@@ -11,6 +11,8 @@ pub struct Sink {
     buffer: Vec<u8>,
     /// Whether lines wait until they are released.
     is_held: bool,
+    /// Whether no other run will write what nobody takes.
+    is_forgetful: bool,
     state: State,
 }
 
@@ -18,7 +20,7 @@ enum State {
     Open,
     /// The reader has gone away.
     Closed,
-    /// The reader takes nothing and is not waited for: what has been gathered is for another run to write.
+    /// The reader takes nothing and is not waited for: what has been gathered is for another run to write, or lost.
     Stuck,
     Failed(io::Error),
 }
@@ -34,7 +36,14 @@ const ENOUGH: usize = 64 << 10;
 impl Sink {
     /// A sink that writes there.
     pub fn new(name: impl Into<String>, writer: Box<dyn Write + Send>) -> Sink {
-        Sink { name: name.into(), writer, buffer: Vec::new(), is_held: false, state: State::Open }
+        let name = name.into();
+        Sink { name, writer, buffer: Vec::new(), is_held: false, is_forgetful: false, state: State::Open }
+    }
+
+    /// What nobody takes is lost.
+    pub fn forgetful(mut self) -> Sink {
+        self.is_forgetful = true;
+        self
     }
 
     /// Appends lines with `write`.
@@ -115,15 +124,15 @@ impl Sink {
                     Err(error) if error.get_ref().is_some_and(|error| error.is::<Untaken>()) => {
                         // Which of these lines have come out whole is not known; they come again together.
                         self.state = State::Stuck;
-                        return;
                     }
                     Err(error) => self.state = State::Failed(error),
                 }
             }
-            State::Stuck => return,
-            State::Closed | State::Failed(_) => {}
+            State::Stuck | State::Closed | State::Failed(_) => {}
         }
-        self.buffer.clear();
+        if !self.is_stuck() || self.is_forgetful {
+            self.buffer.clear();
+        }
     }
 
     /// Whether the reader has gone away.

@@ -21,6 +21,8 @@ pub enum Ending {
     Unkept(Error),
 }
 
+const ROWS_LOST: &str = "stopped by a signal; rows that nobody took are lost";
+
 impl Run {
     /// Says how it ended.
     pub(super) fn conclude(&mut self, ending: Ending) -> Exit {
@@ -45,7 +47,10 @@ impl Run {
                 exit
             }
             Ending::Signal(signal) => {
-                self.say_stopped("stopped by a signal");
+                // Whether anybody takes them is not known before.
+                self.output.flush();
+                let is_lost = self.keeper.is_none() && self.output.is_stuck();
+                self.say_stopped(if is_lost { ROWS_LOST } else { "stopped by a signal" });
                 Exit::Signal(signal)
             }
             Ending::OutputDone => Exit::Done,
@@ -122,7 +127,8 @@ impl Run {
     pub(super) fn give_up_rows(&mut self, exit: Exit) -> Exit {
         match self.interrupts.signal() {
             Some(signal) if exit == Exit::Done && self.output.is_stuck() => {
-                self.output.say(Severity::Failure, "stopped by a signal; rows that nobody took wait in the state");
+                let waits = "stopped by a signal; rows that nobody took wait in the state";
+                self.output.say(Severity::Failure, self.keeper.as_ref().map_or(ROWS_LOST, |_| waits));
                 Exit::Signal(signal)
             }
             _ => exit,

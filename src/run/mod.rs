@@ -10,6 +10,7 @@ mod following;
 mod keeping;
 mod open;
 mod orders;
+mod patient;
 mod recap;
 mod refresh;
 mod replay;
@@ -39,6 +40,7 @@ use checkpoint::{Ends, Keeper};
 use fields::Fields;
 use open::{Opened, Writers};
 use orders::Halt;
+use patient::Patient;
 use refresh::Refresh;
 use replay::Replay;
 use std::collections::HashSet;
@@ -97,6 +99,8 @@ fn run(mut config: Config, host: Host) -> Exit {
     let loaded = config.gate.as_mut().and_then(|gate| gate.finally.as_mut()).map_or(Ok(()), Finally::load);
     let opened = loaded.and_then(|()| match config.state.clone() {
         None => {
+            let patient = files.stdout.as_ref().and_then(|file| Patient::reopened(file, interrupts.asked()));
+            let stdout = patient.map_or(stdout, |patient| Box::new(patient) as Box<_>);
             Opened::new(&config, stdin, stdout, &clock).map(|opened| (opened, Engine::new(config.engine.clone()), None))
         }
         Some(state) => {

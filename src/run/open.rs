@@ -64,7 +64,7 @@ impl Opened {
                 Sink::new(path.display().to_string(), Box::new(replaced(path)?))
             }
             Some(path) => create(path)?,
-            None => Sink::new("stdout", stdout),
+            None => Sink::new("stdout", stdout).forgetful(),
         };
         let late = config.late.as_ref().map(&mut create).transpose()?;
         let bad = config.bad.as_ref().map(&mut create).transpose()?;

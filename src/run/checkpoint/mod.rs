@@ -15,7 +15,6 @@ pub mod inputs;
 pub mod look;
 pub mod outputs;
 pub mod paths;
-mod patient;
 pub mod record;
 mod restore;
 mod writer;

@@ -3,7 +3,6 @@
 //! A regular file is cut back to the committed length: its rows come once, whatever happened. That holds for `--output`,
 //! `--late` and `--bad` and for stdout if the shell has opened a file for it. What goes down a pipe is gone, and comes again.
 
-use super::patient::Patient;
 use super::record::{FileId, OutputFile, OutputRecord, OutputRecords};
 use crate::cli::Config;
 use crate::error::Error;
@@ -13,6 +12,7 @@ use crate::output::RowFormat;
 use crate::output::side::Which;
 use crate::output::sink::Sink;
 use crate::run::open::{Writers, is_replaced, replaced};
+use crate::run::patient::Patient;
 use crate::state::{Calls, Lock, take_lock};
 use rustix::fs::{OFlags, fcntl_getfl};
 use std::fs::{File, OpenOptions};
