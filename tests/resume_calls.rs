@@ -120,6 +120,27 @@ impl Runs {
     }
 }
 
+#[test]
+fn f2_a_byte_order_mark_is_passed_over_by_whoever_begins() {
+    let all = Runs::new("calls-mark");
+    for file in 0..FILES {
+        let name = format!("{file}.ndjson");
+        all.place.write(&name, &[b"\xEF\xBB\xBF".to_vec(), all.place.read(&name)].concat());
+    }
+    for number in 1..60 {
+        all.forget();
+        let (status, said) = all.run("hurt", true, Hindered::new(number, u64::MAX, EIO));
+        assert_told(status, &said, 3, &format!("cut off at call {number}"));
+        let (status, said) = all.run("hurt", true, Arc::new(Unhindered));
+        assert_eq!((status, said.as_str()), (0, ""), "cut off at call {number}");
+        // Where bad records stand is another place now.
+        let [rows, late, bad] = outputs(&all.place, "hurt");
+        let reports = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').count();
+        assert!(rows == all.expected[0], "cut off at call {number}");
+        assert_eq!([reports(&late), reports(&bad)], [1, 2].map(|kind| reports(&all.expected[kind])));
+    }
+}
+
 /// Either it goes on, or it ends with exit 1 and a line; one more if two files of it have failed.
 #[track_caller]
 fn assert_told(status: u8, said: &str, most: usize, context: &str) {

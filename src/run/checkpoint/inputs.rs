@@ -212,7 +212,11 @@ impl Inputs {
             )));
         }
         let base = input.record.base;
-        let position = &input.record.position;
+        let position = &mut input.record.position;
+        if position.offset == 0 {
+            // What was found out is found out again: what stands before the first record belongs to nobody.
+            position.learnt = None;
+        }
         let ends = match stdin {
             StdinResume::Continue if file.is_none() => Ok(Ends::default()),
             _ => move_to(source, base, position),
