@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::history::Rng;
 use crate::util::{Output, Streamw, assert_same, parse_json};
 
 /// `line reason` of each bad record.
@@ -438,26 +439,6 @@ fn t10_a_field_that_no_record_had_is_said_once() {
 
 // --- whatever comes ------------------------------------------------------------------------------------------
 
-/// A small generator of random numbers: xorshift64*.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    fn pick<T: Copy>(&mut self, among: &[T]) -> T {
-        among[self.below(among.len())]
-    }
-}
-
 /// Pieces that records are made of, and break on.
 const SCRAPS: &[&[u8]] = &[
     b"\n",
@@ -499,11 +480,11 @@ const SCRAPS: &[&[u8]] = &[
     b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 ];
 
-fn garbage(random: &mut Random) -> Vec<u8> {
-    let pieces = random.below(120);
-    let mut bytes = random.pick(&[&b""[..], b"ts,v,k\n", b"{\"ts\":1}\n", b"\xEF\xBB\xBFts,k,v\r\n"]).to_vec();
+fn garbage(rng: &mut Rng) -> Vec<u8> {
+    let pieces = rng.next() % 120;
+    let mut bytes = rng.pick(&[&b""[..], b"ts,v,k\n", b"{\"ts\":1}\n", b"\xEF\xBB\xBFts,k,v\r\n"]).to_vec();
     for _ in 0..pieces {
-        bytes.extend(random.pick(SCRAPS));
+        bytes.extend(*rng.pick(SCRAPS));
     }
     bytes
 }
@@ -522,10 +503,10 @@ fn comparable(output: &Output) -> String {
 #[test]
 fn t9_whatever_comes_in_it_is_counted_and_the_same_in_any_pieces() {
     for seed in 1..=400u64 {
-        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let input = garbage(&mut random);
-        let format = random.pick(&["ndjson", "csv"]);
-        let max_line = random.pick(&["5", "30", "300", "1M"]);
+        let mut rng = Rng(seed);
+        let input = garbage(&mut rng);
+        let format = rng.pick(&["ndjson", "csv"]);
+        let max_line = rng.pick(&["5", "30", "300", "1M"]);
         let flags =
             format!("-w 1m -l 5m -t ts -k k -a count -a sum:v -a first:k --stats -i {format} --max-line {max_line}");
         let run = Streamw::new().args(&flags).stdin(input.clone());
@@ -564,16 +545,16 @@ fn t9_what_comes_before_a_header_without_the_column_is_reported() {
 
 #[test]
 fn t9_threads_and_pieces_change_nothing() {
-    let mut random = Random(20_261_120);
+    let mut rng = Rng(20_261_120);
     let (mut ndjson, mut csv) = (String::new(), String::from("k,ts,v\n"));
     for place in 0..3_000u64 {
-        let (time, key, value) = (place * 40 + random.next() % 4_000, random.below(9), random.below(1_000));
-        match random.below(60) {
+        let (time, key, value) = (place * 40 + rng.next() % 4_000, rng.next() % 9, rng.next() % 1_000);
+        match rng.next() % 60 {
             0 => ndjson += "\n",
             1 => ndjson += "{\"ts\":}\n",
             _ => ndjson += &format!("{{\"v\":{value}.{key},\"ts\":{time},\"k\":\"k{key}\",\"u\":[\"x\"]}}\n"),
         }
-        match random.below(60) {
+        match rng.next() % 60 {
             0 => csv += "k,ts,v\r\n",
             1 => csv += "\"a\"b\n",
             2 => csv += &format!("\"x\n{key}\",{time},{value}\n"),

@@ -1,6 +1,6 @@
 //! `streamw chaos`: its flags.
 
-use super::{parse_length_of_time, parse_time_format};
+use super::values::{parse_length_of_time, parse_time_format};
 use crate::time::Span;
 use crate::time::parse::TimeFormat;
 use clap::Args;

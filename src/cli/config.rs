@@ -1,15 +1,16 @@
 //! Flags to configuration: every check that needs more than one flag.
 
 use super::follow::Follow;
+use super::limits::{Limit, Share};
+use super::running::{refuse_more_than_final, running};
+use super::sources::{ARRIVAL, Pace, pace, sources};
 use super::state::{Setting, StateConfig, StdinResume};
-use super::{BeyondFlag, EmitFlag, FillFlag, Flags, LateRuleFlag, OutputTimeFlag, Terminals, UpdatesFlag};
+use super::values::{BeyondFlag, EmitFlag, LateRuleFlag, OutputTimeFlag};
+use super::{Flags, Terminals};
 use crate::aggregate::plan::{AggregatePlan, AggregateSpec};
 use crate::engine::bound::{Beyond, KeyLimit};
 use crate::engine::dedup::DedupConfig;
-use crate::engine::fill::{Fill, Filling};
 use crate::engine::guard::GuardConfig;
-use crate::engine::running::{Running, Updates};
-use crate::engine::sources::SourceRule;
 use crate::engine::trigger::{Emission, LateRule};
 use crate::engine::{EngineConfig, Limits};
 use crate::error::{Severity, TIME_FIELDS};
@@ -25,12 +26,10 @@ use crate::time::format::TimeStyle;
 use crate::time::parse::{TimeFormat, TimeRules};
 use crate::time::year::YearRule;
 use crate::time::zone::Zone;
-use crate::time::{SECOND, Span, Timestamp};
+use crate::time::{SECOND, Timestamp};
 use crate::window::every::Every;
 use crate::window::spec::WindowSpec;
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// A run as it was asked for, checked.
@@ -98,82 +97,6 @@ pub struct CheckOrder {
     pub orders: u64,
     /// Which.
     pub seed: u64,
-}
-
-/// How fast a recorded input is fed (`--replay`).
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// Event time that passes in a time of the clock's; positive and finite.
-    pub factor: f64,
-    /// Longer gaps of event time are taken for as long as this.
-    pub max_gap: Option<Span>,
-}
-
-/// `10x`.
-pub(super) fn parse_speed(text: &str) -> Result<f64, String> {
-    let factor = text.strip_suffix('x').and_then(|factor| factor.trim().parse().ok());
-    let factor = factor.filter(|factor: &f64| factor.is_normal() && *factor > 0.0);
-    factor.ok_or_else(|| format!("\"{text}\" is no speed, such as 1x, 10x or 0.5x"))
-}
-
-fn pace(factor: Option<f64>, max_gap: Option<Span>) -> Result<Option<Pace>, String> {
-    match (factor, max_gap) {
-        (None, Some(_)) => Err("--replay-max-gap is for --replay, as in --replay 1x --replay-max-gap 1m".into()),
-        (factor, max_gap) => Ok(factor.map(|factor| Pace { factor, max_gap })),
-    }
-}
-
-/// `N` or `P%`.
-#[derive(Clone, Copy, Debug)]
-pub enum Limit {
-    /// A count, judged as it goes.
-    Count(u64),
-    /// A share, judged at the end.
-    Share(Share),
-}
-
-/// A share in percent.
-#[derive(Clone, Copy, Debug)]
-pub struct Share(f64);
-
-impl Share {
-    /// Whether `count` is a larger share of `whole`.
-    pub fn is_exceeded(self, count: u64, whole: u64) -> bool {
-        count as f64 * 100.0 > self.0 * whole as f64
-    }
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.0)
-    }
-}
-
-impl FromStr for Limit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Limit, String> {
-        let limit = match text.strip_suffix('%') {
-            Some(share) => share
-                .trim()
-                .parse()
-                .ok()
-                .filter(|share| (0.0..=100.0).contains(share))
-                .map(|share| Limit::Share(Share(share))),
-            None => text.parse().ok().map(Limit::Count),
-        };
-        limit.ok_or_else(|| format!("\"{text}\" is neither a count, such as 10, nor a share from 0% to 100%"))
-    }
-}
-
-impl Limit {
-    fn parts(limit: Option<Limit>) -> (Option<u64>, Option<Share>) {
-        match limit {
-            None => (None, None),
-            Some(Limit::Count(count)) => (Some(count), None),
-            Some(Limit::Share(share)) => (None, Some(share)),
-        }
-    }
 }
 
 /// Bytes read before a block is cut: small enough for blocks and their columns to stay in a core's cache.
@@ -345,69 +268,6 @@ fn windows(flags: &Flags) -> Result<Vec<WindowSpec>, String> {
     Ok(windows)
 }
 
-/// Whose watermarks there are.
-struct Sources {
-    rule: SourceRule,
-    partition: Option<Field>,
-    punctuate: Option<Field>,
-    idle_timeout: Option<Duration>,
-}
-
-/// The event time that is no field but the arrival.
-pub(super) const ARRIVAL: &str = "@now";
-
-fn sources(flags: &Flags) -> Result<Sources, String> {
-    let field = |flag, name: &Option<String>| {
-        let field = name.as_deref().map(Field::parse).transpose();
-        field.map_err(|message| format!("{flag}: {message}"))
-    };
-    let (partition, punctuate) = (field("--partition", &flags.partition)?, field("--punctuate", &flags.punctuate)?);
-    if punctuate.is_some() && flags.watermark_delay != Span::ZERO {
-        return Err(
-            "--punctuate alone moves the watermark, and -d would count for nothing; leave one of them out".into()
-        );
-    }
-    if punctuate.is_some() && matches!(&flags.time_format, TimeFormat::Pattern(pattern) if !pattern.has_year()) {
-        return Err("--punctuate needs times with a year; write them with one and add %Y to --time-format".into());
-    }
-    let has_format = !matches!(flags.time_format, TimeFormat::Auto);
-    if flags.time.as_deref() == Some(ARRIVAL) && has_format && punctuate.is_none() {
-        return Err("-t @now is the time of arrival, which is not written anywhere; leave out --time-format".into());
-    }
-    if flags.time.as_deref() == Some(ARRIVAL) && flags.replay.is_some() {
-        return Err("-t @now is the time of arrival, and --replay goes by the times of records; leave one out".into());
-    }
-    if flags.follow.follow && flags.merge {
-        return Err(
-            "--merge waits for one file after the other, and with -F each is a source of its own anyway; leave it out"
-                .into(),
-        );
-    }
-    if flags.follow.follow && flags.replay.is_some() {
-        return Err("-F takes records as they are written, and --replay is for recorded ones; leave one out".into());
-    }
-    let inputs = u32::try_from(flags.files.len().max(1)).map_err(|_| "too many files".to_owned())?;
-    let are_many = flags.merge || flags.follow.follow && inputs > 1;
-    let rule = match (are_many, partition.is_some()) {
-        (true, true) if flags.follow.follow => SourceRule::Partitions,
-        (true, true) => {
-            return Err("--merge makes a source of each file, --partition of each value; leave one of them out".into());
-        }
-        (true, false) => SourceRule::Inputs(inputs),
-        (false, true) => SourceRule::Partitions,
-        (false, false) => SourceRule::One,
-    };
-    if flags.idle_flush && flags.idle_timeout.is_none() {
-        return Err(
-            "--idle-flush needs to know when a source is idle; add --idle-timeout, as in --idle-timeout 30s".into()
-        );
-    }
-    let timeout = flags.idle_timeout.map(|span| Duration::from_nanos(span.0.unsigned_abs()));
-    // One source alone holds nothing back.
-    let idle_timeout = timeout.filter(|_| flags.idle_flush || rule != SourceRule::One);
-    Ok(Sources { rule, partition, punctuate, idle_timeout })
-}
-
 fn all_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -486,50 +346,6 @@ fn refuse_with_state(row_format: RowFormat, flags: &Flags, holds: bool) -> Resul
         }
         _ => Ok(()),
     }
-}
-
-/// One row of a window, once, and rows before its end or by differences do not go together.
-fn refuse_more_than_final(flags: &Flags) -> Result<(), String> {
-    let others = [
-        ("--early", flags.early.is_some()),
-        ("--trigger", flags.trigger.is_some()),
-        ("--updates", !matches!(flags.updates, UpdatesFlag::Accumulating)),
-    ];
-    match others.iter().find(|(_, is_given)| matches!(flags.emit, EmitFlag::Final) && *is_given) {
-        Some((flag, _)) => Err(format!("--emit final prints each window once; leave it out, or {flag}")),
-        None => Ok(()),
-    }
-}
-
-fn running(flags: &Flags, windows: &[WindowSpec]) -> Result<Running, String> {
-    let early = flags.early.as_ref().map(|early| Every::parse(early, &flags.timezone)).transpose();
-    Ok(Running {
-        early: early.map_err(|message| format!("--early: {message}"))?,
-        updates: match flags.updates {
-            UpdatesFlag::Accumulating => Updates::Accumulating,
-            UpdatesFlag::Discarding => Updates::Discarding,
-            UpdatesFlag::Retracting => Updates::Retracting,
-        },
-        fill: fill(flags, windows)?,
-    })
-}
-
-fn fill(flags: &Flags, windows: &[WindowSpec]) -> Result<Option<Fill>, String> {
-    let Some(fill) = flags.fill else { return Ok(None) };
-    if !windows.iter().all(|window| matches!(window, WindowSpec::Sliced(_))) {
-        return Err("--fill is for windows that are there without events; sessions, count and global are not".into());
-    }
-    let with = match fill {
-        FillFlag::Null => Filling::Null,
-        FillFlag::Zero => Filling::Zero,
-        FillFlag::Previous if matches!(flags.updates, UpdatesFlag::Discarding) => {
-            return Err(
-                "--fill previous says again what --updates discarding says once; take --fill null or zero".into()
-            );
-        }
-        FillFlag::Previous => Filling::Previous,
-    };
-    Ok(Some(Fill { with, limit: flags.fill_limit }))
 }
 
 pub(super) fn has_bounds(window: &WindowSpec) -> bool {

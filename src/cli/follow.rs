@@ -1,6 +1,6 @@
 //! Flags for logs that are still growing (`-F`), and what follows from them.
 
-use super::parse_length_of_time;
+use super::values::parse_length_of_time;
 use crate::input::tail::TailOptions;
 use crate::input::tail::siblings::suffix;
 use crate::input::tail::together::Together;

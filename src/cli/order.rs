@@ -1,7 +1,9 @@
 //! Flags of the check that the order of records does not matter (`--check-order`).
 
-use super::config::{ARRIVAL, CheckOrder};
-use super::{BeyondFlag, Flags, UpdatesFlag};
+use super::Flags;
+use super::config::CheckOrder;
+use super::sources::ARRIVAL;
+use super::values::{BeyondFlag, UpdatesFlag};
 use crate::time::Span;
 use crate::window::spec::WindowSpec;
 use clap::Args;

@@ -4,22 +4,19 @@
 //! `--late` and `--bad` and for stdout if the shell has opened a file for it. What goes down a pipe is gone, and comes again.
 
 use super::record::{FileId, OutputFile, OutputRecord, OutputRecords};
+use super::target::{Regular, STDOUT, Target};
 use crate::cli::Config;
 use crate::error::Error;
 use crate::host::Asked;
 use crate::input::position::{Extract, TAIL_BYTES};
 use crate::output::RowFormat;
 use crate::output::side::Which;
-use crate::output::sink::Sink;
 use crate::run::open::{Writers, is_replaced, replaced};
-use crate::run::patient::Patient;
-use crate::state::{Calls, Lock, take_lock};
-use rustix::fs::{OFlags, fcntl_getfl};
-use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use crate::state::Calls;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All that a run writes, opened and not yet touched.
@@ -40,67 +37,35 @@ pub struct Means {
 
 impl Means {
     /// Makes a call on a file.
-    fn call<T>(&self, what: &'static str, name: &str, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    pub(super) fn call<T>(&self, what: &'static str, name: &str, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.calls.before(what, Path::new(name))?;
         act()
     }
 }
 
-/// One of them.
-struct Target {
-    means: Means,
-    /// As named to people.
-    name: String,
-    /// The flag that names it, or what does.
-    flag: &'static str,
-    writer: Box<dyn Write + Send>,
-    is_terminal: bool,
-    regular: Option<Regular>,
-    /// A file that is not there yet.
-    absent: Option<PathBuf>,
-}
-
-/// A regular file.
-struct Regular {
-    file: File,
-    /// The same opened for reading, if that is allowed. It holds the lock.
-    look: Option<File>,
-    id: FileId,
-    /// Whether each write goes to the end of the file, wherever that is.
-    appends: bool,
-    /// Where the next byte goes.
-    from: u64,
-    size: u64,
-    /// Whether what is there already is an earlier run's.
-    continues: bool,
-    /// Whether what comes after `from` is to be cut off.
-    is_cut: bool,
-    written: Written,
-}
-
 /// How much has been written.
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<Amount>>);
+pub(super) struct Written(Arc<Mutex<Amount>>);
 
 #[derive(Default)]
-struct Amount {
-    length: u64,
-    tail: Vec<u8>,
+pub(super) struct Amount {
+    pub(super) length: u64,
+    pub(super) tail: Vec<u8>,
 }
 
 impl Written {
-    fn amount(&self) -> MutexGuard<'_, Amount> {
+    pub(super) fn amount(&self) -> MutexGuard<'_, Amount> {
         // A panic elsewhere cannot have left it half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A file that counts what is written to it.
-struct Counted {
-    means: Means,
-    name: String,
-    file: File,
-    written: Written,
+pub(super) struct Counted {
+    pub(super) means: Means,
+    pub(super) name: String,
+    pub(super) file: File,
+    pub(super) written: Written,
 }
 
 impl Write for Counted {
@@ -140,21 +105,21 @@ pub struct Reopened {
     pub is_empty: bool,
 }
 
-struct TrackedOutput {
-    means: Means,
-    name: String,
-    regular: Option<TrackedFile>,
+pub(super) struct TrackedOutput {
+    pub(super) means: Means,
+    pub(super) name: String,
+    pub(super) regular: Option<TrackedFile>,
 }
 
-struct TrackedFile {
-    file: File,
+pub(super) struct TrackedFile {
+    pub(super) file: File,
     /// Holds the lock.
-    _look: Option<File>,
-    id: FileId,
+    pub(super) _look: Option<File>,
+    pub(super) id: FileId,
     /// Where the first byte of this run goes.
-    from: u64,
-    continues: bool,
-    written: Written,
+    pub(super) from: u64,
+    pub(super) continues: bool,
+    pub(super) written: Written,
 }
 
 /// A file that must be durable before a checkpoint says so.
@@ -246,199 +211,6 @@ impl Outputs {
         let tracked = Tracked { rows: tracked_rows, late: tracked_late, bad: tracked_bad, rows_continue, notes };
         Ok((Writers { rows, late, bad, has_terminal, encoder: None }, tracked))
     }
-}
-
-const STDOUT: &str = "stdout";
-
-impl Target {
-    fn stdout(writer: Box<dyn Write + Send>, file: Option<File>, means: &Means) -> Result<Target, Error> {
-        let failed = |source| Error::File { name: STDOUT.to_owned(), source };
-        let is_regular = |file: &File| file.metadata().is_ok_and(|found| found.is_file());
-        let file = match file {
-            Some(file) if is_regular(&file) => file,
-            other => {
-                let writer = other.map_or(writer, |file| Box::new(Patient::new(file, means.asked.clone())));
-                return Ok(Target::not_regular(STDOUT.to_owned(), STDOUT, writer, means));
-            }
-        };
-        // Opened once more: our own, it takes the lock with it when we end, whatever the shell does with its own.
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let name = std::fs::read_link(&path).map_or_else(|_| STDOUT.to_owned(), |path| path.display().to_string());
-        let look = File::open(&path).ok();
-        let appends = fcntl_getfl(&file).map_err(|error| failed(error.into()))?.contains(OFlags::APPEND);
-        let at = (&file).stream_position().map_err(failed)?;
-        Target::regular(name, STDOUT, file, look, (appends, at), means)
-    }
-
-    fn named(flag: &'static str, path: &Path, means: &Means) -> Result<Target, Error> {
-        let name = path.display().to_string();
-        let failed = |source| Error::File { name: name.clone(), source };
-        match std::fs::metadata(path) {
-            Ok(found) if found.is_file() => {
-                let open = || OpenOptions::new().append(true).open(path);
-                let file = means.call("open", &name, open).map_err(failed)?;
-                Target::regular(name.clone(), flag, file, File::open(path).ok(), (true, 0), means)
-            }
-            Ok(_) => {
-                let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
-                let is_terminal = file.is_terminal();
-                let writer = Box::new(Patient::new(file, means.asked.clone()));
-                Ok(Target { is_terminal, ..Target::not_regular(name, flag, writer, means) })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let absent = Some(path.to_owned());
-                Ok(Target { absent, ..Target::not_regular(name, flag, Box::new(io::sink()), means) })
-            }
-            Err(source) => Err(failed(source)),
-        }
-    }
-
-    fn not_regular(name: String, flag: &'static str, writer: Box<dyn Write + Send>, means: &Means) -> Target {
-        Target { means: means.clone(), name, flag, writer, is_terminal: false, regular: None, absent: None }
-    }
-
-    /// Makes the file that was not there.
-    fn make(self) -> Result<Target, Error> {
-        let Some(path) = &self.absent else { return Ok(self) };
-        let failed = |source| Error::File { name: self.name.clone(), source };
-        let open = || OpenOptions::new().append(true).create(true).open(path);
-        let file = self.means.call("create", &self.name, open).map_err(failed)?;
-        // Its name must outlast a power cut as well: the state will speak of it.
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        self.means.call("sync", &parent.to_string_lossy(), || sync_names(parent)).map_err(failed)?;
-        Target::regular(self.name.clone(), self.flag, file, File::open(path).ok(), (true, 0), &self.means)
-    }
-
-    fn regular(
-        name: String,
-        flag: &'static str,
-        file: File,
-        look: Option<File>,
-        (appends, at): (bool, u64),
-        means: &Means,
-    ) -> Result<Target, Error> {
-        let failed = |source| Error::File { name: name.clone(), source };
-        let found = file.metadata().map_err(failed)?;
-        let lock = || take_lock(look.as_ref().unwrap_or(&file));
-        // A file system without locks has nobody who could be kept away.
-        let locked = means.call("lock", &name, || Ok(lock().unwrap_or(Lock::Ours))).map_err(failed)?;
-        if locked != Lock::Ours {
-            return Err(Error::Refused(format!("{name} is being written by another run with --state")));
-        }
-        let id = FileId { device: found.dev(), inode: found.ino() };
-        let (size, written) = (found.len(), Written::default());
-        let from = if appends { size } else { at };
-        let copy = file.try_clone().map_err(failed)?;
-        let writer =
-            Box::new(Counted { means: means.clone(), name: name.clone(), file: copy, written: written.clone() });
-        let regular = Regular { file, look, id, appends, from, size, continues: false, is_cut: false, written };
-        Ok(Target { regular: Some(regular), ..Target::not_regular(name, flag, writer, means) })
-    }
-
-    fn check(&mut self, before: Option<&OutputRecord>, is_clean: bool) -> Result<(), Error> {
-        let Target { name, flag, regular, absent, .. } = self;
-        let refused = |why: &str| {
-            Err(Error::Refused(format!(
-                "{flag}: {why}; the run before did not end by itself, and its output must be gone on with (or use another \
-                 --state, or streamw state reset)"
-            )))
-        };
-        let (now, file, before) = match (regular, before) {
-            (None, None) => return Ok(()),
-            (Some(_), None) if is_clean => return Ok(()),
-            (Some(_), None) => return refused(&format!("{name} was not written")),
-            (now, Some(before)) => match (now, before.file) {
-                (Some(now), Some(file)) => (now, file, before),
-                (_, _) if is_clean => return Ok(()),
-                (None, Some(_)) if absent.is_some() => {
-                    return refused(&format!("it was the file {}, and {name} does not exist", before.name));
-                }
-                (None, Some(_)) => return refused(&format!("it was the file {}, now it is none", before.name)),
-                (None, None) if absent.is_some() && !is_clean => {
-                    return refused(&format!("it was no file, now it is {name}"));
-                }
-                (None, None) => return Ok(()),
-                (Some(_), None) => return refused(&format!("it was no file, now it is {name}")),
-            },
-        };
-        if is_clean {
-            // Whatever has become of it meanwhile, rows come after what is there.
-            now.continues = now.id == file.id && now.size >= file.length && file.has_begun;
-            return Ok(());
-        }
-        if now.id != file.id {
-            return refused(&format!("it was {}, now it is {name}, which is another file", before.name));
-        }
-        if now.size < file.length && now.size == 0 && !now.appends {
-            return refused(&format!(
-                "{name} was emptied before streamw began, with {} bytes of rows in it; the shell does that for >, write >> \
-                 {name} or --output {name}",
-                file.length
-            ));
-        }
-        let (length, size) = (file.length, now.size);
-        if size < length {
-            return refused(&format!("{name} has {size} bytes, and {length} were committed"));
-        }
-        match &now.look {
-            Some(look) if !has_tail(look, &file).unwrap_or(false) => {
-                return refused(&format!("{name} does not hold what was written to it"));
-            }
-            _ => {}
-        }
-        (now.from, now.is_cut, now.continues) = (length, true, file.has_begun);
-        now.written.amount().tail = tail(now.look.as_ref(), &file);
-        Ok(())
-    }
-
-    fn begin(self, notes: &mut Vec<String>) -> Result<(Sink, TrackedOutput), Error> {
-        let Target { means, name, flag, writer, regular, .. } = self.make()?;
-        let failed = |source| Error::File { name: name.clone(), source };
-        let tracked = match regular {
-            None => None,
-            Some(Regular { mut file, look, id, appends, from, size, continues, is_cut, written }) => {
-                written.amount().length = from;
-                if is_cut && from < size {
-                    means.call("cut", &name, || file.set_len(from)).map_err(failed)?;
-                }
-                if !appends {
-                    // Else what follows would be written where the shell had left off, behind a hole.
-                    means.call("seek", &name, || file.seek(SeekFrom::Start(from))).map_err(failed)?;
-                }
-                if !continues && from > 0 {
-                    let what = if flag == "--late" || flag == "--bad" { "reports" } else { "rows" };
-                    notes.push(format!("{name} has {from} bytes already; {what} come after them"));
-                }
-                Some(TrackedFile { file, _look: look, id, from, continues, written })
-            }
-        };
-        let sink = Sink::new(if flag == STDOUT { STDOUT.to_owned() } else { name.clone() }, writer);
-        Ok((sink, TrackedOutput { means, name, regular: tracked }))
-    }
-}
-
-/// Makes the names in a directory durable, where the file system knows how.
-fn sync_names(directory: &Path) -> io::Result<()> {
-    match File::open(directory).and_then(|directory| directory.sync_all()) {
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        // A directory in which files may be made need not be readable.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        synced => synced,
-    }
-}
-
-fn read_tail(look: &File, file: &OutputFile) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; file.tail.length.min(TAIL_BYTES as u64) as usize];
-    look.read_exact_at(&mut bytes, file.length.saturating_sub(file.tail.length))?;
-    Ok(bytes)
-}
-
-fn has_tail(look: &File, file: &OutputFile) -> io::Result<bool> {
-    Ok(Extract::of(&read_tail(look, file)?) == file.tail)
-}
-
-fn tail(look: Option<&File>, file: &OutputFile) -> Vec<u8> {
-    look.and_then(|look| read_tail(look, file).ok()).unwrap_or_default()
 }
 
 impl Tracked {
