@@ -6,7 +6,10 @@ use crate::time::Timestamp;
 
 /// The first values.
 #[derive(Clone, Debug, Default)]
-pub struct Collect {
+pub struct Collect(Box<Values>);
+
+#[derive(Clone, Debug, Default)]
+struct Values {
     /// In order of event time and arrival; at most `limit`.
     kept: Vec<Kept>,
     limit: u32,
@@ -19,7 +22,7 @@ struct Kept {
     value: OwnedRaw,
 }
 
-impl Collect {
+impl Values {
     /// Where an event's value goes, unless it is none of the first.
     fn place(&self, time: Timestamp, arrival: u64) -> Option<usize> {
         let key = |kept: &Kept| (kept.time, kept.arrival);
@@ -43,7 +46,7 @@ impl Accumulate for Collect {
         operand: Operand::Value,
         parameter: Parameter::Count("N"),
         summary: "the first N values in event time, as a list",
-        result: |collect, _| match collect.kept.as_slice() {
+        result: |collect, _| match collect.0.kept.as_slice() {
             [] => Value::Null,
             kept => Value::List(kept.iter().map(|kept| kept.value.raw()).collect()),
         },
@@ -52,31 +55,31 @@ impl Accumulate for Collect {
     const HEEDS_ARRIVAL: bool = true;
 
     fn new(argument: &Argument) -> Collect {
-        Collect { kept: Vec::new(), limit: argument.count() as u32 }
+        Collect(Box::new(Values { kept: Vec::new(), limit: argument.count() as u32 }))
     }
 
     #[inline(never)]
     fn add(&mut self, sample: &Sample<'_>) {
         let (time, arrival) = (sample.time(), sample.arrival);
-        if let Some(at) = self.place(time, arrival)
+        if let Some(at) = self.0.place(time, arrival)
             && let Some(value) = sample.value()
         {
-            self.insert(at, Kept { time, arrival, value: value.into() });
+            self.0.insert(at, Kept { time, arrival, value: value.into() });
         }
     }
 
     fn merge(&mut self, other: &Self) {
-        for kept in &other.kept {
-            match self.place(kept.time, kept.arrival) {
-                Some(at) => self.insert(at, kept.clone()),
+        for kept in &other.0.kept {
+            match self.0.place(kept.time, kept.arrival) {
+                Some(at) => self.0.insert(at, kept.clone()),
                 None => break,
             }
         }
     }
 
     fn save(&self, out: &mut Vec<u8>) {
-        put(out, self.kept.len() as u64);
-        for Kept { time, arrival, value } in &self.kept {
+        put(out, self.0.kept.len() as u64);
+        for Kept { time, arrival, value } in &self.0.kept {
             saved::put_rank(out, *time, *arrival);
             saved::put_raw(out, value);
         }
@@ -86,10 +89,10 @@ impl Accumulate for Collect {
         let mut collect = Collect::new(argument);
         for _ in 0..bytes.length()? {
             let (time, arrival) = saved::rank(bytes)?;
-            collect.kept.push(Kept { time, arrival, value: saved::raw(bytes)? });
+            collect.0.kept.push(Kept { time, arrival, value: saved::raw(bytes)? });
         }
-        let is_sorted = collect.kept.is_sorted_by_key(|kept| (kept.time, kept.arrival));
-        match is_sorted && collect.kept.len() <= collect.limit as usize {
+        let is_sorted = collect.0.kept.is_sorted_by_key(|kept| (kept.time, kept.arrival));
+        match is_sorted && collect.0.kept.len() <= collect.0.limit as usize {
             true => Ok(collect),
             false => Err(Damaged("collected values are too many or not in order")),
         }

@@ -423,6 +423,12 @@ mod tests {
     }
 
     #[test]
+    fn accumulators_are_half_a_cache_line() {
+        // The kind is told by a byte of the numbers that can hold more than it needs to; nothing else may be in its place.
+        assert_eq!(size_of::<Accumulator>(), 32);
+    }
+
+    #[test]
     fn merging_any_two_pieces_is_the_whole() {
         for text in [
             "1 2 3 4 5 6 7 8 9",

@@ -22,7 +22,8 @@ pub struct Edge<const LATEST: bool> {
 struct Kept {
     time: Timestamp,
     arrival: u64,
-    value: OwnedRaw,
+    /// Apart, so that accumulators are small that keep numbers side by side.
+    value: Box<OwnedRaw>,
 }
 
 impl<const LATEST: bool> Default for Edge<LATEST> {
@@ -70,7 +71,14 @@ impl<const LATEST: bool> Accumulate for Edge<LATEST> {
         if self.is_beyond(time, sample.arrival)
             && let Some(value) = sample.value()
         {
-            self.kept = Some(Kept { time, arrival: sample.arrival, value: value.into() });
+            let (arrival, value) = (sample.arrival, value.into());
+            match &mut self.kept {
+                Some(kept) => {
+                    (kept.time, kept.arrival) = (time, arrival);
+                    *kept.value = value;
+                }
+                None => self.kept = Some(Kept { time, arrival, value: Box::new(value) }),
+            }
         }
     }
 
@@ -93,7 +101,7 @@ impl<const LATEST: bool> Accumulate for Edge<LATEST> {
     fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
         let kept = saved::optional(bytes, |bytes| {
             let (time, arrival) = saved::rank(bytes)?;
-            Ok(Kept { time, arrival, value: saved::raw(bytes)? })
+            Ok(Kept { time, arrival, value: Box::new(saved::raw(bytes)?) })
         })?;
         Ok(Edge { kept })
     }

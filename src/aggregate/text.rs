@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 /// The first and the last text.
 #[derive(Clone, Debug, Default)]
-pub struct TextExtent(Option<Bounds>);
+pub struct TextExtent(Option<Box<Bounds>>);
 
 #[derive(Clone, Debug)]
 struct Bounds {
@@ -23,10 +23,10 @@ impl TextExtent {
             }
         };
         match &mut self.0 {
-            None => self.0 = Some(Bounds { min: low.into(), max: high.into() }),
-            Some(Bounds { min, max }) => {
-                extend(min, low, Ordering::Less);
-                extend(max, high, Ordering::Greater);
+            None => self.0 = Some(Box::new(Bounds { min: low.into(), max: high.into() })),
+            Some(bounds) => {
+                extend(&mut bounds.min, low, Ordering::Less);
+                extend(&mut bounds.max, high, Ordering::Greater);
             }
         }
     }
@@ -59,14 +59,14 @@ impl Accumulate for TextExtent {
     }
 
     fn merge(&mut self, other: &Self) {
-        if let Some(Bounds { min, max }) = &other.0 {
+        if let Some(Bounds { min, max }) = other.0.as_deref() {
             self.include(min, max);
         }
     }
 
     fn save(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.0.is_some()));
-        if let Some(Bounds { min, max }) = &self.0 {
+        if let Some(Bounds { min, max }) = self.0.as_deref() {
             put_bytes(out, min);
             put_bytes(out, max);
         }
@@ -74,7 +74,7 @@ impl Accumulate for TextExtent {
 
     fn restore(_argument: &Argument, bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
         let bounds = |bytes: &mut Reader<'_>| Ok(Bounds { min: bytes.bytes()?.into(), max: bytes.bytes()?.into() });
-        Ok(TextExtent(saved::optional(bytes, bounds)?))
+        Ok(TextExtent(saved::optional(bytes, bounds)?.map(Box::new)))
     }
 }
 

@@ -49,6 +49,9 @@ const MOST_RECENT: usize = 8;
 /// Rows of a window from which on it is worth while to have another thread print them.
 const MANY: usize = 4096;
 
+/// Rows of a slice that are near the processor, however few are looked at.
+const NEAR: usize = 16_384;
+
 /// Memory that is used again for each firing.
 #[derive(Debug, Default)]
 struct Scratch {
@@ -81,7 +84,7 @@ impl WindowStore for SliceStore {
     fn look_at(&self, rows: &[Option<(i64, u32)>; AHEAD], plan: &AggregatePlan) {
         // Most events fall where the last one did.
         let Some(slice) = self.recent.first().map(|place| place.slice.id.0) else { return };
-        if let Some(table) = self.tree.slice(slice) {
+        if let Some(table) = self.tree.slice(slice).filter(|table| table.ids.len() > NEAR) {
             rows.iter().flatten().filter(|row| row.0 == slice).for_each(|row| table.look_at(row.1, plan));
         }
     }
