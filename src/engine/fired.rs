@@ -3,8 +3,9 @@
 
 use super::AHEAD;
 use super::pane::{Pane, Timing};
+use super::sorting::{Sorted, sort_by_key};
 use crate::aggregate::Accumulator;
-use crate::event::column::{HEAD, head};
+use crate::event::column::HEAD;
 use crate::window::Window;
 use std::hint::black_box;
 use std::mem::discriminant;
@@ -20,17 +21,21 @@ pub struct Fired {
     cells: Vec<Accumulator>,
     /// The key of each row.
     keys: Vec<Key>,
-    /// Keys that are longer than their heads, by row, in ascending order.
-    long: Vec<(u32, Box<[u8]>)>,
+    /// Keys that are longer than their heads.
+    long: Vec<Box<[u8]>>,
 }
 
 /// A key whose first bytes are at hand.
 #[derive(Clone, Copy, Debug)]
 struct Key {
-    /// See [`head`].
+    /// See [`head`](crate::event::column::head).
     head: [u8; HEAD],
-    length: u32,
+    /// Its length, or if its head is not all of it more than that by its number among those.
+    place: u32,
 }
+
+/// The place of the first key that is longer than its head.
+const LONG: u32 = HEAD as u32 + 1;
 
 impl Fired {
     /// Rows of a window, of so many accumulators each, whose keys are [pushed](Fired::push) in their order.
@@ -39,27 +44,24 @@ impl Fired {
         Fired { spec, window, width, cells, keys: Vec::with_capacity(rows), long: Vec::new() }
     }
 
-    /// Adds the key of the next row.
-    #[inline]
-    pub fn push(&mut self, key: &[u8]) {
-        if key.len() > HEAD {
-            self.long.push((self.keys.len() as u32, key.into()));
-        }
-        self.keys.push(Key { head: head(key), length: key.len() as u32 });
-    }
-
     /// Adds the key of the next row, which is so long and no longer than its head.
     #[inline]
-    pub fn push_head(&mut self, head: &[u8; HEAD], length: u8) {
-        self.keys.push(Key { head: *head, length: length.into() });
+    pub fn push(&mut self, head: &[u8; HEAD], length: u8) {
+        self.keys.push(Key { head: *head, place: length.into() });
+    }
+
+    /// Adds the key of the next row, which is longer than its head.
+    pub fn push_long(&mut self, head: &[u8; HEAD], key: Box<[u8]>) {
+        self.keys.push(Key { head: *head, place: LONG + self.long.len() as u32 });
+        self.long.push(key);
     }
 
     fn key(&self, row: u32) -> &[u8] {
-        let Key { head, length } = &self.keys[row as usize];
-        if *length as usize <= HEAD {
-            return &head[..*length as usize];
+        let Key { head, place } = &self.keys[row as usize];
+        match place.checked_sub(LONG) {
+            None => &head[..*place as usize],
+            Some(long) => &self.long[long as usize],
         }
-        self.long.binary_search_by_key(&row, |(row, _)| *row).map_or(&[], |found| &self.long[found].1)
     }
 
     fn row(&self, row: u32) -> &[Accumulator] {
@@ -67,16 +69,9 @@ impl Fired {
     }
 
     /// The rows in order of key (N6).
-    fn order(&self) -> Vec<(u64, u32)> {
-        // Most keys begin alike; of what follows, 8 bytes tell nearly all of them apart. As numbers, heads order like bytes: a
-        // shorter key has zeros behind, and no longer one comes before that.
-        let number = |key: &Key| u128::from_be_bytes(key.head);
-        let first = self.keys.first().map_or(0, number);
-        let differing = self.keys.iter().fold(0, |bits, key| bits | (number(key) ^ first));
-        let alike = differing.leading_zeros().min(u64::BITS);
-        let rows = self.keys.iter().zip(0..);
-        let mut order: Vec<_> = rows.map(|(key, row)| ((number(key) << alike >> u64::BITS) as u64, row)).collect();
-        order.sort_unstable_by(|(a, x), (b, y)| a.cmp(b).then_with(|| self.key(*x).cmp(self.key(*y))));
+    fn order(&self) -> Vec<Sorted<u32>> {
+        let mut order: Vec<_> = (0..self.keys.len() as u32).map(|row| (0, row)).collect();
+        sort_by_key(&mut order, |row| &self.keys[row as usize].head, |row| self.key(row));
         order
     }
 
@@ -87,7 +82,7 @@ impl Fired {
             for (_, row) in group {
                 let cells = self.row(*row);
                 let last = cells.last().map(discriminant);
-                black_box((cells.first().map(discriminant), last, self.keys[*row as usize].length));
+                black_box((cells.first().map(discriminant), last, self.keys[*row as usize].place));
             }
             for (_, row) in group {
                 take(&Pane {
@@ -102,35 +97,6 @@ impl Fired {
                     filled: None,
                 });
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::key::push_text;
-    use crate::time::Timestamp;
-
-    #[test]
-    fn t9_rows_come_in_order_of_key_whatever_the_keys_have_in_common() {
-        let tails = ["", "a", "b", "aa", "a\0", "\0", "é", "zzzzzzzz", "zzzzzzzzz", "zzzzzzzy", "zzzzzzzz\0"];
-        for common in ["", "x", "xxxxxxx", "xxxxxxxx", "a long beginning", "a beginning longer than any head has bytes"]
-        {
-            let mut keys: Vec<Vec<u8>> = Vec::new();
-            for tail in tails.iter().chain(&["and more bytes than a head has"]) {
-                let mut key = Vec::new();
-                push_text(&mut key, format!("{common}{tail}").as_bytes());
-                keys.push(key);
-            }
-            keys.push(vec![1]);
-            let window = Window { start: Timestamp(0), end: Timestamp(1) };
-            let mut fired = Fired::new(0, window, 0, Vec::new());
-            keys.iter().for_each(|key| fired.push(key));
-            let mut printed = Vec::new();
-            fired.each(|pane| printed.push(pane.key.to_vec()));
-            keys.sort();
-            assert_eq!(printed, keys, "{common}");
         }
     }
 }

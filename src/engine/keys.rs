@@ -2,6 +2,7 @@
 //! forgotten with the last of them.
 
 use super::fired::Fired;
+use super::sorting::{Sorted, sort_by_key};
 use crate::codec::Damaged;
 use crate::event::column::{self, HEAD, KeyColumn, head};
 use crate::event::key;
@@ -224,20 +225,21 @@ impl Keys {
         }
     }
 
-    fn forget(&mut self, id: u32) {
+    /// Forgets a key without uses, which is returned if its head is not all of it.
+    fn forget(&mut self, id: u32) -> Option<Box<[u8]>> {
         self.size.shrink(ENTRY_BYTES + long_bytes(self.known.bytes(id)));
         if let Ok(found) = self.index.find_entry(self.known.hash(id), |other| *other == id) {
             found.remove();
         }
-        if self.known.lengths[id as usize] == LONG {
-            self.known.long[id as usize] = Box::default();
-        }
+        let is_long = self.known.lengths[id as usize] == LONG;
+        let key = is_long.then(|| std::mem::take(&mut self.known.long[id as usize]));
         self.forgotten += 1;
         self.free.push(id);
         if self.free.len() == self.known.entries.len() {
             // Nothing is left: give the memory back.
             (self.index, self.known, self.free) = Default::default();
         }
+        key
     }
 
     /// Looks at all that is kept of a key, so that it is near when it is [released](Keys::release).
@@ -250,11 +252,17 @@ impl Keys {
     /// As [`Keys::release`], of a key that leaves with a row.
     #[inline]
     pub fn hand_over(&mut self, id: KeyId, fired: &mut Fired) {
-        match self.known.lengths[id.0 as usize] {
-            LONG => fired.push(&self.known.long[id.0 as usize]),
-            length => fired.push_head(&self.known.entries[id.0 as usize].head, length),
+        let entry = &mut self.known.entries[id.0 as usize];
+        let (head, length) = (entry.head, self.known.lengths[id.0 as usize]);
+        entry.uses -= 1;
+        let key = match entry.uses {
+            0 => self.forget(id.0),
+            _ => (length == LONG).then(|| self.known.long[id.0 as usize].clone()),
+        };
+        match key {
+            Some(key) => fired.push_long(&head, key),
+            None => fired.push(&head, length),
         }
-        self.release(id);
     }
 
     /// The bytes of a key.
@@ -275,12 +283,11 @@ impl Keys {
     }
 
     /// Sorts by key (N6) what `id` tells the key of.
-    pub fn sort_by_key<T: Copy>(&self, items: &mut Vec<T>, scratch: &mut Vec<(u128, T)>, id: impl Fn(T) -> KeyId) {
-        // As numbers, heads order like bytes. A shorter key has zeros behind, and no longer one comes before that.
-        let head = |item: &T| u128::from_be_bytes(self.known.entries[id(*item).0 as usize].head);
+    pub fn sort_by_key<T: Copy>(&self, items: &mut Vec<T>, scratch: &mut Vec<Sorted<T>>, id: impl Fn(T) -> KeyId) {
         scratch.clear();
-        scratch.extend(items.iter().map(|item| (head(item), *item)));
-        scratch.sort_unstable_by(|(a, x), (b, y)| a.cmp(b).then_with(|| self.bytes(id(*x)).cmp(self.bytes(id(*y)))));
+        scratch.extend(items.iter().map(|item| (0, *item)));
+        let head = |item| &self.known.entries[id(item).0 as usize].head;
+        sort_by_key(scratch, head, |item| self.bytes(id(item)));
         items.clear();
         items.extend(scratch.iter().map(|(_, item)| *item));
     }

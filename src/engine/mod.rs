@@ -22,6 +22,7 @@ pub mod running;
 mod session;
 mod slices;
 pub mod snapshot;
+mod sorting;
 pub mod sources;
 mod table;
 mod timeline;

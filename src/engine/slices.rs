@@ -4,6 +4,7 @@ use super::behind::{Behind, OnTime};
 use super::keys::{KeyId, Keys};
 use super::pane::{Pane, Timing};
 use super::snapshot::SliceChanges;
+use super::sorting::Sorted;
 use super::table::IdMap;
 use super::tree::SliceTree;
 use super::{AHEAD, Context, Event, Placement, WindowStore};
@@ -60,7 +61,7 @@ struct Scratch {
     ids: Vec<KeyId>,
     cells: Vec<Accumulator>,
     order: Vec<(u32, KeyId)>,
-    sorting: Vec<(u128, (u32, KeyId))>,
+    sorting: Vec<Sorted<(u32, KeyId)>>,
 }
 
 impl WindowStore for SliceStore {

@@ -25,6 +25,9 @@ const ESCAPE: u8 = 0xFF;
 /// Added to exponents so that they are positive; they lie within about ±10^9.
 const EXPONENT_BIAS: i64 = 1 << 31;
 
+/// Digits of whole numbers that are taken as they stand.
+const MOST_DIGITS: usize = 20;
+
 /// Numbers print without an exponent if that takes at most this many zeros.
 const MOST_ZEROS: i64 = 40;
 
@@ -101,6 +104,16 @@ pub fn short_text(window: &[u8; 16], length: usize, may_be_no_utf8: bool) -> Opt
 /// Appends a number key part from its literal. `false`, and nothing appended, if it is no number
 /// or too long to be one (N6).
 pub fn push_number(key: &mut Vec<u8>, literal: &[u8]) -> bool {
+    // Most are like this, and need not be taken apart.
+    if let [b'1'..=b'9', rest @ ..] = literal
+        && rest.len() < MOST_DIGITS
+        && rest.iter().all(u8::is_ascii_digit)
+    {
+        let zeros = rest.iter().rev().take_while(|digit| **digit == b'0').count();
+        key.push(NUMBER);
+        push_digits(key, literal.len() as i64, &literal[..literal.len() - zeros]);
+        return true;
+    }
     let Some(parts) = Parts::parse(literal) else {
         return false;
     };
@@ -109,17 +122,21 @@ pub fn push_number(key: &mut Vec<u8>, literal: &[u8]) -> bool {
         key.push(ZERO);
         return true;
     }
-    key.push(if parts.negative { NEGATIVE } else { POSITIVE });
-    let body = key.len();
-    // The value is 0.d1d2d3... * 10^magnitude: a larger magnitude is a larger number.
-    let magnitude = parts.exponent + parts.digits.len() as i64;
-    key.extend_from_slice(&((magnitude + EXPONENT_BIAS) as u32).to_be_bytes());
-    key.extend_from_slice(&parts.digits);
-    key.push(END);
+    let body = key.len() + 1;
+    push_digits(key, parts.exponent + parts.digits.len() as i64, &parts.digits);
     if parts.negative {
+        key[body - 1] = NEGATIVE;
         key[body..].iter_mut().for_each(|byte| *byte = !*byte);
     }
     true
+}
+
+/// Appends the positive number `0.digits * 10^magnitude`, without its tag: a larger magnitude is a larger number.
+fn push_digits(key: &mut Vec<u8>, magnitude: i64, digits: &[u8]) {
+    key.push(POSITIVE);
+    key.extend_from_slice(&((magnitude + EXPONENT_BIAS) as u32).to_be_bytes());
+    key.extend_from_slice(digits);
+    key.push(END);
 }
 
 /// One part of a key, read back.
@@ -220,7 +237,10 @@ fn unescape(text: &[u8]) -> Vec<u8> {
 /// Decoders admit only UTF-8 into keys (N5).
 fn to_str(text: Cow<'_, [u8]>) -> Cow<'_, str> {
     match text {
-        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        // Which is quicker than to look for what is no UTF-8.
+        Cow::Borrowed(bytes) => {
+            std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+        }
         Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     }
 }
@@ -244,7 +264,11 @@ fn canonical(negative: bool, digits: &str, magnitude: i64) -> String {
     let sign = if negative { "-" } else { "" };
     let count = digits.len() as i64;
     if magnitude >= count && magnitude - count <= MOST_ZEROS {
-        format!("{sign}{digits}{}", "0".repeat((magnitude - count) as usize))
+        let zeros = (magnitude - count) as usize;
+        let mut number = String::with_capacity(sign.len() + digits.len() + zeros);
+        number.extend([sign, digits]);
+        number.extend(std::iter::repeat_n('0', zeros));
+        number
     } else if (1..count).contains(&magnitude) {
         let (whole, after) = digits.split_at(magnitude as usize);
         format!("{sign}{whole}.{after}")
@@ -324,7 +348,10 @@ mod tests {
             (vec!["1", "1.0", "1e0", "10e-1", "0.1e1"], "1"),
             (vec!["0", "-0", "0.00", "0e5"], "0"),
             (vec!["-12.50", "-1.25e1"], "-12.5"),
-            (vec!["100", "1e2"], "100"),
+            (vec!["100", "1e2", "+100", "0100"], "100"),
+            (vec!["10203000", "10203000.0", "10203e3"], "10203000"),
+            (vec!["99999999999999999999", "99999999999999999999.0", "099999999999999999999"], "99999999999999999999"),
+            (vec!["100000000000000000000", "1e20", "100000000000000000000.0"], "100000000000000000000"),
             (vec!["0.001", "1e-3"], "0.001"),
             (vec!["1e400", "10e399"], "1e400"),
             (vec!["-1.5e-400"], "-1.5e-400"),

@@ -100,8 +100,9 @@ impl CellWriter for Row<'_> {
         self.null();
         let text = if self.care.for_terminal { harmless(text) } else { text.into() };
         let prefix: &[u8] = if self.care.for_spreadsheets && is_formula(&text) { b"'" } else { b"" };
-        let needs_quotes = |byte: &u8| *byte == self.delimiter || matches!(byte, b'"' | b'\n' | b'\r');
-        if !text.is_empty() && !text.iter().any(needs_quotes) {
+        let needs_quotes = |byte: &u8| (*byte == self.delimiter) | matches!(byte, b'"' | b'\n' | b'\r');
+        // All of it: as each byte is looked at in any case, many are at once.
+        if !text.is_empty() && !text.iter().fold(false, |any, byte| any | needs_quotes(byte)) {
             self.out.extend_from_slice(prefix);
             self.out.extend_from_slice(&text);
             return;
