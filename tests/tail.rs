@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use streamw::input::tail::body::Body;
 use streamw::input::tail::disk::{Disk, FileId, FileSystem, OpenFile, Stat};
 use streamw::input::tail::position::{Digest, Left, Position};
+use streamw::input::tail::reading::{More, Reading};
 use streamw::input::tail::together::Together;
 use streamw::input::tail::{Given, Mark, QUIET, Tail, TailOptions};
 
@@ -405,18 +406,75 @@ fn r4_what_was_copied_away_before_the_file_was_emptied_is_read_from_the_copy() {
 
 #[test]
 fn r4_a_copy_made_before_the_last_lines_were_added_is_known_as_one() {
-    let mut place = Place::followed("r4_past");
-    let lines: String = (0..300).map(|number| format!("line {number}\n")).collect();
-    place.append("log", &lines);
-    place.look();
-    let position = place.position();
-    let all = lines.len();
-    let other = lines.replacen("line 1\n", "line x\n", 1);
-    let cases = [(&lines[..all - 9], true), (&lines[..1024], true), (&lines[..1023], false), (&lines[..], false)];
-    for (copy, is_one) in cases.into_iter().chain([(&other[..all - 9], false), ("", false)]) {
-        place.write("copy", copy);
-        let (mut body, stat) = Body::open(&Disk, &place.path("copy")).expect("a file");
-        assert_eq!(position.is_past(&mut body, stat.size).expect("it can be read"), is_one, "{} bytes", copy.len());
+    let line = |number: u64| format!("line {number}\n");
+    for count in [3, 30, 300, 10_000] {
+        let place = Place::new("r4_past");
+        let lines: String = (0..count).map(line).collect();
+        place.append("log", &lines);
+        let (body, stat) = Body::open(&Disk, &place.path("log")).expect("a file");
+        let mut reading = Reading::new(body, stat, 0).expect("it can be read");
+        while reading.look().expect("it can be read") == More::Bytes {
+            reading.take(&mut Vec::new(), usize::MAX);
+        }
+        let passed = reading.passing.get().clone();
+        let all = lines.len();
+        let other_head = lines.replacen('0', "x", 1);
+        let other_end = lines[..all - 10].to_owned() + "#";
+        let mut cases = vec![(&lines[..all - 9], true), (&lines[..1], true), (&lines[..], false), ("", false)];
+        cases.extend([(&other_head[..all - 9], false), (&other_end[..], false)]);
+        for (copy, is_one) in cases {
+            place.write("copy", copy);
+            let (mut body, stat) = Body::open(&Disk, &place.path("copy")).expect("a file");
+            let is_past = passed.is_past(&mut body, stat.size).expect("it can be read");
+            assert_eq!(is_past, is_one, "{} bytes of {all}", copy.len());
+        }
+    }
+}
+
+#[test]
+fn r4_a_copy_that_lacks_lines_is_not_read_later_on() {
+    // Two rotations between two looks, and lines between copying and emptying that only we have seen.
+    let mut place = Place::followed("r4_lacking");
+    let mut expected = String::from("<begin>");
+    for round in 0..3 {
+        place.append("log", format!("{round} a\n{round} b\n"));
+        fs::copy(place.path("log"), place.path(&format!("log.{}", 9 - round))).expect("room");
+        place.aged(&format!("log.{}", 9 - round), round);
+        place.append("log", format!("{round} in the gap\n"));
+        let seen = place.look();
+        expected += &format!("{round} a\n{round} b\n{round} in the gap\n");
+        assert_eq!(seen, expected);
+        place.write("log", "");
+        expected = String::from("<truncated><begin>");
+    }
+    place.append("log", "the last line of all, longer than what was there before\n");
+    assert_eq!(place.look_long(), expected + "the last line of all, longer than what was there before\n");
+}
+
+#[test]
+fn r4_of_a_log_that_is_only_a_header_no_older_rotation_with_that_header_is_taken_for_a_copy() {
+    let header = "time,value\n";
+    for has_copy in [false, true] {
+        let mut place = Place::new("r4_header_only");
+        place.append("log.1", format!("{header}1,old\n"));
+        place.aged("log.1", 1);
+        place.append("log", header);
+        place.start(&[], options());
+        assert_eq!(place.look(), format!("<begin>{header}"));
+        // Its writer has a line more, which is copied or not, and begins anew.
+        if has_copy {
+            place.append("log", "2,copied\n");
+            place.rename("log.1", "log.2");
+            fs::copy(place.path("log"), place.path("log.1")).expect("room");
+        }
+        place.write("log", "");
+        place.append("log", "");
+        let mut seen = place.look();
+        place.append("log", format!("{header}3,new\n"));
+        seen += &place.look_long();
+        let lines: String = seen.split_inclusive(['>', '\n']).filter(|piece| !piece.starts_with('<')).collect();
+        let expected = if has_copy { "2,copied\n3,new\n" } else { "3,new\n" };
+        assert_eq!(lines.replace(header, ""), expected, "{seen}");
     }
 }
 

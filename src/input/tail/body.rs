@@ -85,6 +85,18 @@ impl Body {
         Ok((Body { held: Held::new(file), packed: None }, stat))
     }
 
+    /// The same content, to be read from its beginning.
+    ///
+    /// # Errors
+    /// If it has been let go.
+    pub fn again(&self) -> io::Result<Body> {
+        let mut body = Body { held: self.held.clone(), packed: None };
+        if let Some(Unpacked { packing, .. }) = self.packed {
+            body.packed = Some(Unpacked { packing, reader: body.unpacked(packing)?, at: 0 });
+        }
+        Ok(body)
+    }
+
     /// Opens a file, and what it holds if its first bytes say that it is packed (R14).
     ///
     /// # Errors
@@ -160,6 +172,24 @@ impl Body {
         Ok(read)
     }
 
+    /// Bytes it holds, unpacked if it is packed.
+    ///
+    /// # Errors
+    /// As [`Body::read_at`].
+    pub fn length(&mut self) -> io::Result<u64> {
+        if self.packed.is_none() {
+            return Ok(self.stat()?.size);
+        }
+        let mut chunk = vec![0; 64 << 10];
+        let mut length = 0;
+        loop {
+            match self.read_at(length, &mut chunk)? {
+                0 => return Ok(length),
+                read => length += read as u64,
+            }
+        }
+    }
+
     /// Whether it begins as another one does up to a length, going by the first and the last bytes before that.
     pub fn begins_with(&mut self, other: &mut Body, length: u64) -> bool {
         let mut is_same = |from: u64, most: usize| {
@@ -169,6 +199,19 @@ impl Body {
             filled(self, &mut own) && filled(other, &mut others) && own == others
         };
         length > 0 && is_same(0, HEAD) && is_same(length.saturating_sub(TRAIL as u64), TRAIL)
+    }
+
+    /// Whether it begins with all that another one holds, whose size is not known if it is packed.
+    pub fn holds(&mut self, other: &mut Body, size: Option<u64>) -> bool {
+        let mut heads = [[0; 2 * TRAIL]; 2];
+        let length = match size {
+            Some(size) => Ok(size),
+            None => self.fill(0, &mut heads[0]).and_then(|own| {
+                let others = other.fill(0, &mut heads[1])?;
+                if others > own || heads[0][..others] != heads[1][..others] { Ok(0) } else { other.length() }
+            }),
+        };
+        length.is_ok_and(|length| self.begins_with(other, length))
     }
 
     /// Reads until the buffer is full or the content ends.

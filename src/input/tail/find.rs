@@ -2,15 +2,17 @@
 
 use super::body::Body;
 use super::disk::{FileId, FileSystem, Stat};
-use super::position::{Left, Place, Position};
+use super::passed::Passed;
+use super::position::{Left, Place};
 use super::reading::{Reading, last_line};
-use super::siblings::Sibling;
-use super::together::Claim;
-use super::{Former, Mark, Tail, TailOptions};
+use super::siblings::{Kin, Sibling, whole};
+use super::together::{As, MOST_LOOKS, Standing};
+use super::{Former, Listed, Mark, SETTLED, Tail, TailOptions};
 use crate::error::{Severity, plain};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Bytes from a file's beginning that are shown to tell its format and header, where reading begins further on.
 const SHOWN: usize = 64 << 10;
@@ -19,12 +21,19 @@ const SHOWN: usize = 64 << 10;
 enum Compared {
     /// It has been read.
     Read,
-    /// It has not been read.
+    /// What it holds by now has been read.
+    Copied,
+    /// It has not been read, or not all of it.
     Unread,
     /// There is no telling yet: it cannot be opened or unpacked. While a file is being packed, it is there itself; once it
-    /// is not, its packed form is whole.
+    /// is not, its packed form is whole. Or it is being read.
     InTheMaking,
+    /// It has just been renamed.
+    Moved,
 }
+
+/// A file was renamed between two looks.
+struct Moved;
 
 /// A file that cannot be followed, and why.
 pub type Refused = (PathBuf, io::Error);
@@ -50,22 +59,33 @@ impl Tail {
     /// # Errors
     /// As [`Tail::start`].
     pub fn begin(&mut self) -> Result<(), Refused> {
-        self.known.replace(&self.neighbourhood.siblings(&*self.files));
+        self.known.replace(&self.survey());
         self.queue_history()?;
         let live = self.open_live(self.options.from_end).map_err(|error| (self.path.clone(), error))?;
+        let live = self.unless_copied(live).map_err(|error| (self.path.clone(), error))?;
         // A path that is its own history is read once.
         self.queue_last(live);
-        self.tell_first(&[]);
+        self.tell();
         Ok(())
     }
 
-    /// Says to the other paths where this one begins.
-    fn tell_first(&self, formers: &[Position]) {
-        if !self.partners.is_empty() {
-            let together = self.options.together.clone();
-            let mut held = together.hold();
-            self.tell(&mut held, None);
-            formers.iter().for_each(|former| self.tell(&mut held, Some(former)));
+    /// What has the name of a rotation at first, unless it is a copy of what it is a rotation of.
+    fn unless_copied(&mut self, live: Option<Reading>) -> io::Result<Option<Reading>> {
+        if !self.is_rotation() {
+            return Ok(live);
+        }
+        let Some(mut live) = live else { return Ok(None) };
+        let size = live.stat.size;
+        match self.standing(&mut live.body, &live.stat, As::Due)? {
+            Standing::Taken if size > 0 => {
+                self.await_due(live.body, live.stat.id);
+                Ok(None)
+            }
+            Standing::Taken | Standing::New => Ok(Some(live)),
+            Standing::ReadTo { offset, .. } => {
+                let offset = offset.max(live.offset());
+                Reading::new(live.body, live.stat, offset).map(Some)
+            }
         }
     }
 
@@ -86,10 +106,11 @@ impl Tail {
     pub fn go_on(&mut self, left: &Left) -> Result<Option<Place>, Refused> {
         let position = &left.position;
         // Whatever has been done to them meanwhile.
-        let former = |position: &Position| Former { position: position.clone(), is_truncated: false, has_copies: true };
         let last = Some(position).filter(|_| left.is_telling);
-        self.formers = left.formers.iter().chain(last).map(former).collect();
-        let siblings = self.neighbourhood.siblings(&*self.files);
+        let formers = left.formers.iter().chain(last).map(Passed::from);
+        self.formers = formers.map(|passed| Former { passing: passed.into(), is_truncated: false }).collect();
+        self.tell_formers();
+        let siblings = self.survey();
         if position.id == FileId::default() {
             // There was no file yet; what has come since is to be read from its beginning.
             self.known.replace_by(&siblings, |sibling| sibling.stat.modified < position.modified);
@@ -108,16 +129,15 @@ impl Tail {
             let own = Reading::new(body, stat, position.offset).map_err(|error| (self.path.clone(), error))?;
             let place = own.place();
             self.queue.push_back(own);
-            self.tell_first(&left.formers);
+            self.tell();
             return Ok(Some(place));
         }
         let past = self.history.iter().filter_map(|path| {
             let stat = self.files.stat(path).ok()?;
-            Some(Sibling { path: path.clone(), suffix: Default::default(), stat })
+            Some(Sibling { path: path.clone(), name: Default::default(), kin: Kin::Own, stat })
         });
-        let is_own = |sibling: &Sibling| left.may_be(&sibling.stat);
-        let found =
-            self.find(position, siblings.iter().cloned().chain(self.beside()).chain(past).filter(is_own).collect());
+        let past: Vec<Sibling> = past.collect();
+        let found = self.find(&Passed::from(position), &past, |sibling| left.may_be(&sibling.stat));
         let own = found.as_ref().map(|(_, own)| own.stat);
         let place = found.as_ref().map(|(_, own)| own.place());
         if let Some((sibling, own)) = found {
@@ -143,7 +163,7 @@ impl Tail {
             None => stat.modified < position.modified,
         };
         self.known.replace_by(&siblings, |sibling| is_earlier(&sibling.stat));
-        self.tell_first(&left.formers);
+        self.tell();
         Ok(place)
     }
 
@@ -170,14 +190,22 @@ impl Tail {
             }
         };
         self.complaint = None;
-        let mut offset = if from_end { last_line(&mut body, stat.size)? } else { 0 };
-        for former in self.formers.iter().rev().filter(|former| former.position.id == stat.id && !former.is_truncated) {
-            if former.position.is_in(&mut body)? {
-                offset = former.position.offset;
-                break;
+        let offset = match self.left_at(&mut body, stat.id)? {
+            0 if from_end => last_line(&mut body, stat.size)?,
+            offset => offset,
+        };
+        Ok(Some(Reading::new(body, stat, offset)?))
+    }
+
+    /// Where this path has left a file that is there again, or still.
+    pub(super) fn left_at(&self, body: &mut Body, id: FileId) -> io::Result<u64> {
+        for former in self.formers.iter().rev().filter(|former| !former.is_truncated) {
+            let passed = former.passing.get();
+            if passed.id() == id && passed.is_in(body)? {
+                return Ok(passed.offset());
             }
         }
-        Ok(Some(Reading::new(body, stat, offset)?))
+        Ok(0)
     }
 
     /// Says once why the path cannot be opened. That it is not there for a moment is the way of things.
@@ -207,63 +235,71 @@ impl Tail {
         let length = next.body.fill(0, &mut shown)?;
         shown.truncate(length);
         self.marks.push_back(Mark::Begin { offset, place, shown });
-        self.is_fresh = offset == 0;
         self.reading = Some(next);
+        self.before = self.known.clone();
         Ok(true)
     }
 
     fn next_file(&mut self) -> io::Result<Option<Reading>> {
         let mut live = self.open_live(false)?;
-        let id = live.as_ref().map(|live| live.stat.id);
+        let named = live.as_ref().map(|live| live.stat);
         // What has the name now comes last, unless it lost it this very moment.
-        for sibling in self.unread(live.as_ref().map(|live| live.stat)) {
-            if Some(sibling.stat.id) == id {
-                break;
-            }
-            match Body::unpack(&*self.files, &sibling.path) {
-                Ok((mut body, stat)) if stat.id == sibling.stat.id => {
-                    let is_copy = |live: &mut Reading| !body.is_packed() && live.body.begins_with(&mut body, stat.size);
-                    if !live.as_mut().is_some_and(is_copy) {
-                        return self.unless_taken(Reading::new(body, stat, 0)?);
-                    }
-                    // Its original is about to be emptied; maybe before anything of that is read.
+        let first = self.unread(named).into_iter().next();
+        if let Some(sibling) = first.filter(|first| Some(first.stat.id) != named.map(|named| named.id)) {
+            return match Body::unpack(&*self.files, &sibling.path) {
+                Ok((body, stat)) if stat.id == sibling.stat.id => {
+                    self.unless_taken(Reading::new(body, stat, 0)?, As::Sibling)
                 }
                 // It was renamed again: the next look finds it.
-                _ => return Ok(None),
-            }
+                _ => Ok(None),
+            };
         }
-        live.map_or(Ok(None), |live| self.unless_taken(live))
+        if !self.is_rotation() {
+            return live.map_or(Ok(None), |live| self.unless_taken(live, As::Live));
+        }
+        if let Some(live) = live.take() {
+            self.await_due(live.body, live.stat.id);
+        }
+        self.next_due()
     }
 
-    /// Puts the file at hand back, of which nothing has been given, if another is to be read before it: it may have been copied
-    /// and emptied since it was opened.
+    /// Puts the file at hand back, of which nothing has been given that tells it from others, if another is to be read before it:
+    /// it may have been copied and emptied since it was opened.
     pub(super) fn gives_way(&mut self) -> bool {
         let named = self.files.stat(&self.path).ok();
         let Some(own) = self.reading.as_ref().map(|reading| reading.stat.id) else { return false };
         if named.is_none_or(|named| named.id != own) {
             return false;
         }
-        for sibling in self.unread(named) {
-            let Some(reading) = self.reading.as_mut().filter(|_| sibling.stat.id != own) else { continue };
-            let Ok((mut body, stat)) = Body::unpack(&*self.files, &sibling.path) else { continue };
-            if !body.is_packed() && reading.body.begins_with(&mut body, stat.size) {
-                self.known.add(stat);
-                continue;
-            }
-            self.reading = None;
-            self.left = None;
-            self.marks.push_back(Mark::End);
-            return true;
+        let others: Vec<Sibling> = self
+            .unread(named)
+            .into_iter()
+            .filter(|sibling| sibling.stat.id != own && self.may_be_of_own(sibling))
+            .collect();
+        let is_first = !others.is_empty();
+        let Some(reading) = self.reading.take_if(|reading| is_first && reading.is_at_line()) else { return false };
+        if reading.offset() > 0 {
+            self.remember(Former { passing: reading.given_back().into(), is_truncated: false });
         }
-        false
+        self.left = None;
+        self.marks.push_back(Mark::End);
+        true
     }
 
-    /// A file from where another path of the run has left it; none while that one is at it.
-    fn unless_taken(&mut self, mut file: Reading) -> io::Result<Option<Reading>> {
-        match self.claim(&mut file.body, &file.stat) {
-            Claim::Free => Ok(Some(file)),
-            Claim::Taken => Ok(None),
-            Claim::ReadTo(offset) => {
+    /// Whether a file may be a copy of the one at hand, going by what has been given of that; or may have come before it, if that
+    /// is nothing.
+    pub(super) fn may_be_of_own(&self, sibling: &Sibling) -> bool {
+        let Some(given) = self.reading.as_ref().map(Reading::given_back) else { return true };
+        let is_in = |(mut body, _): (Body, Stat)| given.is_in(&mut body).unwrap_or(true);
+        given.offset() == 0 || Body::unpack(&*self.files, &sibling.path).is_ok_and(is_in)
+    }
+
+    /// A file from where it has been left; none while another path of the run is at it.
+    fn unless_taken(&mut self, mut file: Reading, how: As) -> io::Result<Option<Reading>> {
+        match self.standing(&mut file.body, &file.stat, how)? {
+            Standing::New => Ok(Some(file)),
+            Standing::Taken => Ok(None),
+            Standing::ReadTo { offset, .. } => {
                 let offset = offset.max(file.offset());
                 Ok(Some(Reading::new(file.body, file.stat, offset)?))
             }
@@ -274,28 +310,36 @@ impl Tail {
     /// is last unless it has just been renamed too.
     pub(super) fn unread(&mut self, named: Option<Stat>) -> Vec<Sibling> {
         let own = self.reading.as_ref().map(|reading| reading.stat.id);
-        let siblings = self.neighbourhood.siblings(&*self.files);
-        self.known.retain(&siblings);
         let mut unread = Vec::new();
-        for sibling in siblings {
-            let id = sibling.stat.id;
-            if Some(id) == own || self.known.has(&sibling.stat) {
-                continue;
-            }
-            if named.is_some_and(|named| named.id == id) {
-                unread.push(sibling);
-            } else if sibling.stat.size == 0 {
-                // It may become a packed file.
-            } else {
-                match self.compare(&sibling) {
-                    Compared::Read => self.known.add(sibling.stat),
-                    Compared::Unread => unread.push(sibling),
-                    Compared::InTheMaking => {}
+        for _ in 0..MOST_LOOKS {
+            let siblings = self.survey_all();
+            self.known.retain(&siblings);
+            unread.clear();
+            self.is_undecided = false;
+            let mut has_moved = false;
+            for sibling in whole(&siblings).filter(|sibling| sibling.kin == Kin::Own) {
+                let id = sibling.stat.id;
+                if Some(id) == own || self.known.has(&sibling.stat) {
+                    continue;
                 }
+                if named.is_some_and(|named| named.id == id) {
+                    unread.push(sibling.clone());
+                    continue;
+                }
+                match self.compare(sibling) {
+                    Compared::Read => self.known.add(sibling.stat),
+                    Compared::Copied => self.known.add_copy(sibling.stat),
+                    Compared::Unread => unread.push(sibling.clone()),
+                    Compared::InTheMaking => self.is_undecided = true,
+                    Compared::Moved => has_moved = true,
+                }
+            }
+            if !has_moved {
+                break;
             }
         }
         if let Some(stat) = named.filter(|named| unread.iter().all(|sibling| sibling.stat.id != named.id)) {
-            unread.push(Sibling { path: self.path.clone(), suffix: Default::default(), stat });
+            unread.push(Sibling { path: self.path.clone(), name: Default::default(), kin: Kin::Own, stat });
         }
         unread
     }
@@ -303,7 +347,9 @@ impl Tail {
     /// Whether a file has been read before: as itself, packed since or before, or emptied after a copy was made.
     fn compare(&mut self, sibling: &Sibling) -> Compared {
         let (mut body, stat) = match Body::unpack(&*self.files, &sibling.path) {
-            Ok(opened) => opened,
+            Ok(opened) if opened.1.id == sibling.stat.id => opened,
+            Ok(_) => return Compared::Moved,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Compared::Moved,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let text = format!("{} came before it and is left out: {}", sibling.path.display(), plain(&error));
                 self.say(Severity::Warning, &text);
@@ -311,45 +357,79 @@ impl Tail {
             }
             Err(_) => return Compared::InTheMaking,
         };
-        let is_packed = body.is_packed();
-        let own = self.reading.as_ref().map(|reading| (reading.position(), reading.body.is_packed()));
-        let formers = self.formers.iter().map(|former| (former.position.clone(), former.has_copies));
-        for (position, has_copies) in own.into_iter().chain(formers) {
-            if !(is_packed || has_copies || position.id == stat.id) {
-                continue;
-            }
-            match position.is_in(&mut body) {
-                Ok(false) => {}
-                Ok(true) => return Compared::Read,
-                Err(_) => return Compared::InTheMaking,
-            }
+        if body.is_packed() && self.known.had(stat.modified, || body.length().ok()) {
+            return Compared::Read;
         }
-        Compared::Unread
+        match self.standing(&mut body, &stat, As::Sibling) {
+            Ok(Standing::ReadTo { has_more: false, is_certain: true, .. }) => Compared::Read,
+            Ok(Standing::ReadTo { has_more: false, .. }) => Compared::Copied,
+            Ok(Standing::Taken) | Err(_) => Compared::InTheMaking,
+            Ok(Standing::ReadTo { .. } | Standing::New) => Compared::Unread,
+        }
     }
 
-    /// The file among these that has been read up to a place; or else a copy of it, the newest.
-    pub(super) fn find(&self, position: &Position, candidates: Vec<Sibling>) -> Option<(Sibling, Reading)> {
+    /// The file beside the path, or of these, that has been read up to a place; or else a copy of it, the newest. None that
+    /// another path of the run reads; what one has read of it is not read again.
+    pub(super) fn find(
+        &self,
+        passed: &Passed,
+        others: &[Sibling],
+        is_meant: impl Fn(&Sibling) -> bool,
+    ) -> Option<(Sibling, Reading)> {
+        for _ in 0..MOST_LOOKS {
+            let mut candidates = self.survey_all();
+            candidates.extend_from_slice(others);
+            if let Ok(found) = self.find_among(passed, &candidates, &is_meant) {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// Fails if one of them has just been renamed.
+    fn find_among(
+        &self,
+        passed: &Passed,
+        candidates: &[Sibling],
+        is_meant: &impl Fn(&Sibling) -> bool,
+    ) -> Result<Option<(Sibling, Reading)>, Moved> {
         let mut found = None;
-        for sibling in candidates {
-            let Ok((mut body, stat)) = Body::unpack(&*self.files, &sibling.path) else { continue };
-            if !position.is_in(&mut body).unwrap_or(false) {
+        for sibling in whole(candidates).filter(|sibling| is_meant(sibling)) {
+            let (mut body, stat) = match Body::unpack(&*self.files, &sibling.path) {
+                Ok(opened) if opened.1.id == sibling.stat.id => opened,
+                Ok(_) => return Err(Moved),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Moved),
+                Err(_) => continue,
+            };
+            if !passed.is_in(&mut body).unwrap_or(false) {
                 continue;
             }
-            let is_same = stat.id == position.id;
-            if let Ok(reading) = Reading::new(body, stat, position.offset) {
-                found = Some((sibling, reading));
+            let is_same = stat.id == passed.id();
+            let offset = match self.standing(&mut body, &stat, As::Copy) {
+                Ok(Standing::New) => passed.offset(),
+                Ok(Standing::ReadTo { offset, .. }) => offset.max(passed.offset()),
+                Ok(Standing::Taken) | Err(_) => continue,
+            };
+            if let Ok(reading) = Reading::new(body, stat, offset) {
+                found = Some((sibling.clone(), reading));
             }
             if is_same {
                 break;
             }
         }
-        found
+        Ok(found)
     }
 
-    /// The siblings there are, if any came or went since they were last listed, and when that was.
-    pub(super) fn list_if_changed(&self) -> Option<(Vec<Stat>, Vec<Sibling>)> {
-        let when: Vec<Stat> =
-            self.neighbourhood.directories().filter_map(|directory| self.files.stat(directory).ok()).collect();
-        (when != self.listed).then(|| (when, self.neighbourhood.siblings(&*self.files)))
+    /// The siblings there are, if any came or went since they were last listed, and when that was. What changes within a tick
+    /// of the file system's clock has the same time; so they are listed once more when that is over.
+    pub(super) fn list_if_changed(&self, now: Instant) -> Option<(Listed, Vec<Sibling>)> {
+        let directories = self.neighbourhood.directories();
+        let when: Vec<Stat> = directories.filter_map(|directory| self.files.stat(directory).ok()).collect();
+        let since = self.listed.as_ref().filter(|listed| listed.when == when);
+        if since.is_some_and(|listed| listed.is_settled) && !self.is_undecided {
+            return None;
+        }
+        let since = since.map_or(now, |listed| listed.since);
+        Some((Listed { when, since, is_settled: now >= since + SETTLED }, self.survey()))
     }
 }

@@ -14,6 +14,7 @@ pub mod body;
 pub mod disk;
 pub mod feed;
 mod find;
+pub mod passed;
 pub mod position;
 pub mod reading;
 pub mod siblings;
@@ -22,9 +23,10 @@ pub mod together;
 use crate::error::Severity;
 use body::Held;
 use disk::{FileId, FileSystem, Stat};
+use passed::Passing;
 use position::{Place, Position};
 use reading::{More, Reading};
-use siblings::{Known, Neighbourhood};
+use siblings::{Known, Neighbourhood, Sibling};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
@@ -38,6 +40,11 @@ pub const QUIET: Duration = Duration::from_secs(1);
 
 /// Files that have been read whose end is remembered, in case one comes back (R17).
 const FORMERS: usize = 64;
+/// Of so many of them more than the end.
+const DETAILED: usize = 8;
+
+/// Longer than a tick of any file system's clock.
+const SETTLED: Duration = Duration::from_millis(100);
 
 /// How a path is followed.
 #[derive(Clone, Debug)]
@@ -89,11 +96,19 @@ pub enum Mark {
 
 /// A file that has been read.
 struct Former {
-    position: Position,
-    /// Whether it was emptied, so that a copy of it may be about.
+    passing: Passing,
+    /// Whether it was emptied since.
     is_truncated: bool,
-    /// Whether another file may hold the same: it was emptied, or is a packed form of one that is still there.
-    has_copies: bool,
+}
+
+/// That the siblings were listed.
+struct Listed {
+    /// When the directories had changed last.
+    when: Vec<Stat>,
+    /// Since when that has been known.
+    since: Instant,
+    /// Whether nothing can have changed at the same moment since.
+    is_settled: bool,
 }
 
 /// A path that is followed.
@@ -111,14 +126,15 @@ pub struct Tail {
     /// Files to be read first, in order.
     queue: VecDeque<Reading>,
     reading: Option<Reading>,
-    /// Whether nothing of it has been given.
-    is_fresh: bool,
     /// Since when the file at hand has lost the name; `None` while it has it.
     left: Option<Left>,
     formers: VecDeque<Former>,
     known: Known,
-    /// When the directories had changed last as the siblings were listed.
-    listed: Vec<Stat>,
+    /// What was known as the file at hand was begun: no copy of it is among that.
+    before: Known,
+    listed: Option<Listed>,
+    /// Whether there was no telling of one of them, when they were last looked at, whether it has been read.
+    is_undecided: bool,
     marks: VecDeque<Mark>,
     /// What is wrong with the path, once said.
     complaint: Option<io::ErrorKind>,
@@ -138,21 +154,24 @@ struct Left {
 impl Tail {
     /// Somebody who is to follow a path; `history` is read before it, in the order given. Nothing is opened yet.
     pub fn new(files: Arc<dyn FileSystem>, path: &Path, history: &[PathBuf], options: TailOptions) -> Tail {
+        let partners = together::partners(path, &options.apart);
+        let family: Vec<PathBuf> = partners.iter().map(|partner| partner.path.clone()).collect();
         Tail {
             path: path.to_owned(),
             name: path.display().to_string(),
-            neighbourhood: Neighbourhood::of(&*files, path, &options.apart),
-            partners: together::partners(path, &options.apart),
+            neighbourhood: Neighbourhood::of(&*files, path, &options.apart, &family),
+            partners,
             files,
             options,
             history: history.to_vec(),
             queue: VecDeque::new(),
             reading: None,
-            is_fresh: false,
             left: None,
             formers: VecDeque::new(),
             known: Known::default(),
-            listed: Vec::new(),
+            before: Known::default(),
+            listed: None,
+            is_undecided: false,
             marks: VecDeque::new(),
             complaint: None,
         }
@@ -198,6 +217,18 @@ impl Tail {
     /// # Errors
     /// If a file cannot be read.
     pub fn give(&mut self, into: &mut Vec<u8>, most: usize, now: Instant) -> io::Result<Given> {
+        let together = self.options.together.clone();
+        let is_to_look = self.marks.is_empty() && !self.has_bytes();
+        // Nobody is to look while it is not known what this one does.
+        let _turn = (is_to_look && !self.partners.is_empty()).then(|| together.turn());
+        let given = self.find_some(into, most, now);
+        if is_to_look {
+            self.tell();
+        }
+        given
+    }
+
+    fn find_some(&mut self, into: &mut Vec<u8>, most: usize, now: Instant) -> io::Result<Given> {
         loop {
             if let Some(mark) = self.marks.pop_front() {
                 return Ok(Given::Mark(mark));
@@ -211,9 +242,10 @@ impl Tail {
             if reading.has_bytes() {
                 return Ok(Given::Bytes(reading.take(into, most)));
             }
-            match self.look() {
+            let was_telling = reading.is_telling();
+            match reading.look() {
                 Ok(More::Bytes) => {
-                    if std::mem::take(&mut self.is_fresh) && self.gives_way() {
+                    if !was_telling && self.gives_way() {
                         continue;
                     }
                     if let Some(left) = &mut self.left {
@@ -237,18 +269,6 @@ impl Tail {
         }
     }
 
-    /// Looks for more of the file at hand.
-    fn look(&mut self) -> io::Result<More> {
-        let together = Some(self.options.together.clone()).filter(|_| !self.partners.is_empty());
-        // Between a look and that it is known nobody is to look for who has read what.
-        let mut held = together.as_ref().map(Together::hold);
-        let looked = self.reading.as_mut().map_or(Ok(More::End), Reading::look);
-        if let Some(held) = &mut held {
-            self.tell(held, None);
-        }
-        looked
-    }
-
     /// The end of the file at hand has been reached. Says when to look whether it has grown, unless it is finished.
     fn at_end(&mut self, now: Instant) -> Option<Duration> {
         let reading = self.reading.as_ref()?;
@@ -258,8 +278,9 @@ impl Tail {
         }
         let own = reading.stat.id;
         let before = reading.body.stat().ok();
-        let listed = self.list_if_changed();
-        if listed.is_some() && self.is_fresh && self.gives_way() {
+        let is_telling = reading.is_telling();
+        let listed = self.list_if_changed(now);
+        if listed.is_some() && !is_telling && self.gives_way() {
             return None;
         }
         if listed.is_some() && !self.reading.as_mut()?.is_as(before) {
@@ -269,15 +290,21 @@ impl Tail {
         let named = self.files.stat(&self.path).ok();
         if named.is_some_and(|stat| stat.id == own) {
             // While it has the name, nothing beside it comes after it.
-            if let Some((when, siblings)) = listed {
+            if let Some((listed, siblings)) = listed {
+                // Unless one may be a copy of it, of which nothing that tells it has been given.
+                let known = self.known.clone();
+                let is_known =
+                    |sibling: &Sibling| is_telling || known.has(&sibling.stat) || !self.may_be_of_own(sibling);
+                let siblings: Vec<Sibling> = siblings.into_iter().filter(is_known).collect();
                 self.known.replace(&siblings);
-                self.listed = when;
+                self.listed = Some(listed);
+                self.is_undecided &= !is_telling;
             }
             self.left = None;
             return Some(self.options.poll);
         }
         let later = match self.queue.len() {
-            0 => self.unread(named).len(),
+            0 => self.unread(named).len() + self.due_beside(named),
             queued => queued,
         };
         let links = self.reading.as_ref()?.body.stat().map_or(0, |stat| stat.links);
@@ -311,8 +338,7 @@ impl Tail {
             reading.stat = stat;
         }
         self.known.add(reading.stat);
-        let has_copies = reading.body.is_packed();
-        self.remember(Former { position: reading.position(), is_truncated: false, has_copies });
+        self.remember(Former { passing: reading.passing, is_truncated: false });
         self.left = None;
         self.marks.push_back(Mark::End);
     }
@@ -333,11 +359,11 @@ impl Tail {
     /// The file at hand was emptied, and maybe written anew.
     fn start_over(&mut self) -> io::Result<()> {
         let Some(reading) = self.reading.take() else { return Ok(()) };
-        let position = reading.position();
-        let body = reading.body;
-        let mut candidates = self.neighbourhood.siblings(&*self.files);
-        candidates.extend(self.beside());
-        match self.find(&position, candidates) {
+        let Reading { body, passing, .. } = reading;
+        let is_telling = passing.get().is_telling();
+        // What was there before may begin with the same header.
+        let found = self.find(&passing.get(), &[], |sibling| is_telling || !self.before.has(&sibling.stat));
+        match found {
             Some((copy, mut rest)) => {
                 self.say(Severity::Detail, &format!("it was copied to {} and emptied", copy.path.display()));
                 self.known.add(copy.stat);
@@ -347,6 +373,7 @@ impl Tail {
                 self.reading = Some(rest);
             }
             None => {
+                self.remember(Former { passing, is_truncated: true });
                 if let Ok(stat) = body.stat() {
                     self.queue.push_front(Reading::new(body, stat, 0)?);
                 }
@@ -354,19 +381,19 @@ impl Tail {
                 self.marks.push_back(Mark::Truncated);
             }
         }
-        self.remember(Former { position, is_truncated: true, has_copies: true });
         self.left = None;
         Ok(())
     }
 
     fn remember(&mut self, former: Former) {
-        if !self.partners.is_empty() {
-            self.tell(&mut self.options.together.hold(), Some(&former.position));
-        }
         if self.formers.len() == FORMERS {
             self.formers.pop_front();
         }
+        if let Some(older) = self.formers.len().checked_sub(DETAILED) {
+            self.formers[older].passing.get().shrink();
+        }
         self.formers.push_back(former);
+        self.tell_formers();
     }
 
     fn say(&mut self, severity: Severity, text: &str) {

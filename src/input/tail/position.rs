@@ -136,14 +136,12 @@ impl Position {
         Ok(self.head.is_at(0, body)? && self.trail.is_at(self.offset - u64::from(self.trail.length), body)?)
     }
 
-    /// Whether a file of so many bytes begins as this one and ends before the place: then it is a copy that was made before
-    /// the last of what comes before the place was added. One that is shorter than [`HEAD`] is not known.
+    /// Whether a file begins as this one.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn is_past(&self, body: &mut Body, size: u64) -> io::Result<bool> {
-        let is_known = self.head.length as usize == HEAD;
-        Ok(is_known && (HEAD as u64..self.offset).contains(&size) && self.head.is_at(0, body)?)
+    pub fn begins(&self, body: &mut Body) -> io::Result<bool> {
+        self.head.is_at(0, body)
     }
 }
 

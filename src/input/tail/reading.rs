@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::disk::Stat;
+use super::passed::{Passed, Passing};
 use super::position::{HEAD, Place, Position, TRAIL};
 use std::io;
 
@@ -30,6 +31,8 @@ pub struct Reading {
     pub stat: Stat,
     /// Whether nobody writes to it any more: it is packed, or a copy.
     pub is_finished: bool,
+    /// What has been read of it.
+    pub passing: Passing,
     /// The first [`HEAD`] bytes, or what has been read of them.
     head: Vec<u8>,
     /// What stands right before the unread bytes, at most [`TRAIL`], and then these.
@@ -59,10 +62,19 @@ impl Reading {
         let trail = TRAIL.min(usize::try_from(offset).unwrap_or(TRAIL));
         let mut window = vec![0; TRAIL + CHUNK];
         let filled = body.fill(offset - trail as u64, &mut window[..trail])?;
+        let before = Passed::MOST.min(usize::try_from(offset).unwrap_or(Passed::MOST));
+        let mut recent = vec![0; before];
+        // Packed, it is not gone back in for that.
+        let known = if body.is_packed() { 0 } else { body.fill(offset - before as u64, &mut recent)? };
+        if known < before {
+            recent = window[..trail].to_vec();
+        }
+        let passed = Passed::new(stat.id, stat.modified, offset, &head, &recent);
         let mut reading = Reading {
             is_finished: body.is_packed(),
             body,
             stat,
+            passing: passed.into(),
             head,
             window,
             taken: filled,
@@ -122,15 +134,25 @@ impl Reading {
         }
     }
 
-    /// The place up to which bytes have been read and will be given.
-    pub fn reached(&self) -> Position {
-        self.place_at(self.filled).position()
+    /// What has been taken; what has been read beyond that is to be read again.
+    pub fn given_back(&self) -> Passed {
+        let Place { id, modified, offset, head, trail, .. } = self.place();
+        Passed::new(id, modified, offset, &head, &trail)
     }
 
-    /// Whether what has been read tells the file from others: a header of CSV does not.
+    /// The same, or all that has been read, if it has been taken.
+    pub fn given(&self) -> Passing {
+        if self.has_bytes() { self.given_back().into() } else { self.passing.clone() }
+    }
+
+    /// Whether what has been read tells the file from others.
     pub fn is_telling(&self) -> bool {
-        let lines = memchr::memchr_iter(b'\n', &self.head).take(2).count();
-        self.head.len() == HEAD || lines == 2 || lines == 1 && self.head.starts_with(b"{")
+        self.passing.get().is_telling()
+    }
+
+    /// Whether the next byte to be taken begins a line, as far as one can tell.
+    pub fn is_at_line(&self) -> bool {
+        self.offset() == 0 || self.taken.checked_sub(1).is_some_and(|before| self.window[before] == b'\n')
     }
 
     /// Looks for more bytes, once all that were at hand have been taken. What stands before them is read again and
@@ -195,6 +217,7 @@ impl Reading {
         if self.head.len() < HEAD && self.offset == self.head.len() as u64 {
             self.head.extend(self.window[bytes.clone()].iter().take(HEAD - self.head.len()));
         }
+        self.passing.get().extend(&self.window[bytes.clone()]);
         self.begins_line = self.window[bytes.end - 1] == b'\n';
         self.filled = bytes.end;
         self.offset += written as u64;
@@ -231,6 +254,7 @@ impl Reading {
         let nuls = TRAIL.min(usize::try_from(hole).unwrap_or(TRAIL));
         self.window[kept..kept + nuls].fill(0);
         (self.taken, self.filled, self.offset) = (kept + nuls, kept + nuls, at);
+        self.passing.get().skip(hole);
         if self.head.len() < HEAD && self.head.len() as u64 == at - hole {
             self.head.resize(HEAD.min(self.head.len() + usize::try_from(hole).unwrap_or(HEAD)), 0);
         }

@@ -2,7 +2,7 @@
 
 use super::disk::{FileId, FileSystem, Stat};
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,26 @@ use std::path::{Path, PathBuf};
 /// Looks at a directory in which names come and go all the time, after which the last one counts.
 const MOST_LOOKS: usize = 16;
 
-/// A file whose name is that of the followed one plus a suffix.
+/// What a file beside a followed one is to that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kin {
+    /// It has the name and more: it may have been renamed or copied to there.
+    Own,
+    /// It has the name of another that is followed, which is this one.
+    Followed(PathBuf),
+    /// It is to one of those what the siblings are to this one.
+    Theirs,
+}
+
+/// A file beside a followed one.
 #[derive(Clone, Debug)]
 pub struct Sibling {
     /// Where it is.
     pub path: PathBuf,
-    /// What its name has more.
-    pub suffix: OsString,
+    /// Its name.
+    pub name: OsString,
+    /// What it is to the followed one.
+    pub kin: Kin,
     /// What it is.
     pub stat: Stat,
 }
@@ -24,13 +37,16 @@ pub struct Sibling {
 /// Where siblings of a path are looked for: beside it and, if it is a link, beside what it leads to.
 pub struct Neighbourhood {
     places: Vec<(PathBuf, OsString)>,
-    /// Names that are none.
-    apart: Vec<(PathBuf, OsString)>,
+    /// Others that are followed.
+    apart: Vec<(PathBuf, OsString, PathBuf)>,
+    /// Of these those whose siblings are to be seen as well.
+    family: Vec<(PathBuf, OsString)>,
 }
 
 impl Neighbourhood {
-    /// That of a path, which need not be there yet; `apart` are no siblings, whatever their names.
-    pub fn of(files: &dyn FileSystem, path: &Path, apart: &[PathBuf]) -> Neighbourhood {
+    /// That of a path, which need not be there yet; `apart` are no siblings, whatever their names; of `family`, which are some of
+    /// those, the siblings are shown too.
+    pub fn of(files: &dyn FileSystem, path: &Path, apart: &[PathBuf], family: &[PathBuf]) -> Neighbourhood {
         let place = |path: &Path| {
             let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let directory = files.resolve(directory).unwrap_or_else(|_| directory.to_owned());
@@ -41,7 +57,9 @@ impl Neighbourhood {
             let place = place(&path).filter(|place| !places.contains(place));
             places.extend(place);
         }
-        Neighbourhood { places, apart: apart.iter().filter_map(|path| place(path)).collect() }
+        let apart = apart.iter().filter(|other| *other != path);
+        let apart = apart.filter_map(|path| place(path).map(|(directory, name)| (directory, name, path.clone())));
+        Neighbourhood { places, apart: apart.collect(), family: family.iter().filter_map(|path| place(path)).collect() }
     }
 
     /// The directories, and how siblings' names begin in each.
@@ -54,7 +72,8 @@ impl Neighbourhood {
         self.places.iter().map(|(directory, _)| directory.as_path())
     }
 
-    /// The siblings there are, oldest first. What vanishes meanwhile, or cannot be looked at, is left out.
+    /// The siblings there are, oldest first, and what else is to be seen. What vanishes meanwhile, or cannot be looked at, is
+    /// left out.
     ///
     /// Files may be renamed while names are listed and looked at one by one, so that one is missed under either name and
     /// another is taken to come next. So this looks until it has seen the same twice.
@@ -76,29 +95,60 @@ impl Neighbourhood {
     /// One look at each name, in the order of names.
     fn look(&self, files: &dyn FileSystem) -> Vec<Sibling> {
         let mut found: Vec<Sibling> = Vec::new();
-        for (directory, name) in &self.places {
+        let mut directories: Vec<&Path> = Vec::new();
+        for (directory, _) in self.places.iter().chain(&self.family) {
+            if directories.contains(&directory.as_path()) {
+                continue;
+            }
+            directories.push(directory);
             let mut names = files.names(directory).unwrap_or_default();
             names.sort_unstable();
-            for candidate in names {
-                let Some(suffix) = suffix(&candidate, name) else { continue };
-                if self.apart.iter().any(|(other, name)| other == directory && *name == candidate) {
-                    continue;
-                }
-                let path = directory.join(&candidate);
+            for name in names {
+                let Some(kin) = self.kin(directory, &name) else { continue };
+                let path = directory.join(&name);
                 let Ok(stat) = files.stat(&path) else { continue };
                 if stat.is_regular && !found.iter().any(|other| other.stat.id == stat.id) {
-                    found.push(Sibling { suffix: suffix.to_owned(), path, stat });
+                    found.push(Sibling { name, path, kin, stat });
                 }
             }
         }
         found
     }
+
+    /// What a file of this name is to the followed one, if anything. Who has more of its name in common is nearer to it.
+    fn kin(&self, directory: &Path, candidate: &OsStr) -> Option<Kin> {
+        let is_here = |place: &Path| place == directory;
+        let apart = self.apart.iter().filter(|(place, ..)| is_here(place));
+        if let Some((_, _, path)) = apart.clone().find(|(_, name, _)| name == candidate) {
+            let is_family = self.family.iter().any(|(place, name)| is_here(place) && name == candidate);
+            return is_family.then(|| Kin::Followed(path.clone()));
+        }
+        // What a rotation was packed to is one of what that is a rotation of.
+        let (unpacked, _) = unpacked_name(candidate);
+        let is_rotation = |name: &OsStr| {
+            let others = self.places.iter().map(|(place, name)| (place, name));
+            let mut others = others.chain(self.apart.iter().map(|(place, name, _)| (place, name)));
+            others.any(|(place, other)| is_here(place) && suffix(name, other).is_some())
+        };
+        let is_packed = |name: &OsStr| unpacked == name.as_bytes() && is_rotation(name);
+        let nearness = |name: &OsStr| suffix(candidate, name).filter(|_| !is_packed(name)).map(|_| name.len());
+        let own = self.places.iter().filter(|(place, _)| is_here(place)).filter_map(|(_, name)| nearness(name)).max();
+        let others = apart.filter_map(|(_, name, _)| nearness(name)).max();
+        if own.is_some() && own >= others {
+            return Some(Kin::Own);
+        }
+        let family = self.family.iter().filter(|(place, _)| is_here(place));
+        family.filter_map(|(_, name)| nearness(name)).max().is_some().then_some(Kin::Theirs)
+    }
 }
 
-/// What a name has more than another; `None` unless it begins with it and has more.
+/// What a name has more than another; `None` unless it begins with it and has more. A longer number is another one: `log.10`
+/// is no rotation of `log.1`.
 pub fn suffix<'a>(candidate: &'a OsStr, name: &OsStr) -> Option<&'a OsStr> {
     let rest = candidate.as_bytes().strip_prefix(name.as_bytes())?;
-    (!rest.is_empty()).then(|| OsStr::from_bytes(rest))
+    let is_number =
+        name.as_bytes().last().is_some_and(u8::is_ascii_digit) && rest.first().is_some_and(u8::is_ascii_digit);
+    (!rest.is_empty() && !is_number).then(|| OsStr::from_bytes(rest))
 }
 
 /// Endings of what packs files; those of other packers than ours too, for their order alone.
@@ -110,8 +160,8 @@ const PACKED: [&str; 4] = [".gz", ".zst", ".bz2", ".xz"];
 fn sort(siblings: &mut [Sibling]) {
     let by_time_and_name = |siblings: &mut [Sibling], is_upward: bool| {
         siblings.sort_by(|one, other| {
-            let (name, is_packed) = unpacked_name(&one.suffix);
-            let (other_name, is_other_packed) = unpacked_name(&other.suffix);
+            let (name, is_packed) = unpacked_name(&one.name);
+            let (other_name, is_other_packed) = unpacked_name(&other.name);
             let names = natural(name, other_name);
             let names = if is_upward { names } else { names.reverse() };
             one.stat.modified.cmp(&other.stat.modified).then(names).then(is_packed.cmp(&is_other_packed))
@@ -120,7 +170,7 @@ fn sort(siblings: &mut [Sibling]) {
     by_time_and_name(siblings, false);
     let mut upward = 0;
     for pair in siblings.windows(2).filter(|pair| pair[0].stat.modified != pair[1].stat.modified) {
-        let names = natural(unpacked_name(&pair[0].suffix).0, unpacked_name(&pair[1].suffix).0);
+        let names = natural(unpacked_name(&pair[0].name).0, unpacked_name(&pair[1].name).0);
         upward += names as i8 as i64;
     }
     if upward < 0 {
@@ -128,9 +178,9 @@ fn sort(siblings: &mut [Sibling]) {
     }
 }
 
-/// A suffix without what says that the file is packed, and whether it said so.
-fn unpacked_name(suffix: &OsStr) -> (&[u8], bool) {
-    let name = suffix.as_bytes();
+/// A name without what says that the file is packed, and whether it said so.
+fn unpacked_name(name: &OsStr) -> (&[u8], bool) {
+    let name = name.as_bytes();
     let unpacked = PACKED.iter().find_map(|ending| name.strip_suffix(ending.as_bytes()));
     (unpacked.unwrap_or(name), unpacked.is_some())
 }
@@ -156,10 +206,38 @@ fn natural(one: &[u8], other: &[u8]) -> Ordering {
     pieces(one).cmp(&pieces(other))
 }
 
+/// The files of these that may be read. While a file is packed it is there itself; once it is not, its packed form is whole.
+pub fn whole(siblings: &[Sibling]) -> impl Iterator<Item = &Sibling> {
+    siblings.iter().filter(|sibling| {
+        let (name, is_packed) = unpacked_name(&sibling.name);
+        let is_plain = |other: &Sibling| other.name.as_bytes() == name && other.path.parent() == sibling.path.parent();
+        !is_packed || !siblings.iter().any(is_plain)
+    })
+}
+
 /// Files of which it is known that they need not be read: they were there while the followed file was at hand, or have been
 /// read.
-#[derive(Default)]
-pub struct Known(HashMap<FileId, Stat>);
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    files: HashMap<FileId, (Stat, Why)>,
+    /// When those were last written to that were there before and are not any more, and their sizes: their packed forms have
+    /// that time too, and as much in them. Files that were read are known by what they hold.
+    gone: HashSet<(i64, u64)>,
+}
+
+/// Why a file is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    WasThere,
+    WasRead,
+    /// It is a copy of what was read, as long as it does not grow.
+    IsCopy,
+}
+
+/// Of a time that was set only so much is the same everywhere: microseconds.
+fn set_time(modified: i64) -> i64 {
+    modified.div_euclid(1000)
+}
 
 impl Known {
     /// Exactly these siblings are known now.
@@ -170,26 +248,60 @@ impl Known {
     /// Exactly these of the siblings are known now.
     pub fn replace_by(&mut self, siblings: &[Sibling], is_known: impl Fn(&Sibling) -> bool) {
         let known = siblings.iter().filter(|sibling| is_known(sibling));
-        self.0 = known.map(|sibling| (sibling.stat.id, sibling.stat)).collect();
+        self.files = known.map(|sibling| (sibling.stat.id, (sibling.stat, Why::WasThere))).collect();
+        self.gone.clear();
     }
 
     /// A file has been read.
     pub fn add(&mut self, stat: Stat) {
-        self.0.insert(stat.id, stat);
+        self.insert(stat, Why::WasRead);
     }
 
-    /// Forgets what is not among the siblings any more.
+    /// What a file holds by now has been read.
+    pub fn add_copy(&mut self, stat: Stat) {
+        self.insert(stat, Why::IsCopy);
+    }
+
+    fn insert(&mut self, stat: Stat, why: Why) {
+        let other = self.files.insert(stat.id, (stat, why));
+        if let Some((other, Why::WasThere | Why::IsCopy)) = other.filter(|(other, _)| !is_same(other, &stat)) {
+            self.gone.insert((set_time(other.modified), other.size));
+        }
+    }
+
+    /// Forgets what is not among the siblings any more, but for its time.
     pub fn retain(&mut self, siblings: &[Sibling]) {
-        let present: HashMap<FileId, ()> = siblings.iter().map(|sibling| (sibling.stat.id, ())).collect();
-        self.0.retain(|id, _| present.contains_key(id));
+        let present: HashMap<FileId, &Stat> = siblings.iter().map(|sibling| (sibling.stat.id, &sibling.stat)).collect();
+        let gone = &mut self.gone;
+        self.files.retain(|id, (stat, why)| {
+            let is_there = present.get(id).is_some_and(|present| is_same(present, stat));
+            if !is_there && *why != Why::WasRead {
+                gone.insert((set_time(stat.modified), stat.size));
+            }
+            is_there
+        });
+    }
+
+    /// Whether what was last written to at this moment and holds so many bytes is one of them that was packed.
+    pub fn had(&self, modified: i64, size: impl FnOnce() -> Option<u64>) -> bool {
+        let modified = set_time(modified);
+        let is_then = |(gone, _): &(i64, u64)| *gone == modified;
+        self.gone.iter().any(is_then) && size().is_some_and(|size| self.gone.contains(&(modified, size)))
     }
 
     /// Whether this is one of them, and no other file that got its inode.
     pub fn has(&self, stat: &Stat) -> bool {
-        self.0.get(&stat.id).is_some_and(|known| match (known.created, stat.created) {
-            (Some(known), Some(created)) => known == created,
-            _ => (known.size, known.modified) == (stat.size, stat.modified),
-        })
+        self.files
+            .get(&stat.id)
+            .is_some_and(|(known, why)| is_same(known, stat) && (*why != Why::IsCopy || known.size == stat.size))
+    }
+}
+
+/// Whether two files of one inode are the same.
+fn is_same(one: &Stat, other: &Stat) -> bool {
+    match (one.created, other.created) {
+        (Some(one), Some(other)) => one == other,
+        _ => (one.size, one.modified) == (other.size, other.modified),
     }
 }
 
@@ -206,7 +318,7 @@ mod tests {
             links: 1,
             is_regular: true,
         };
-        Sibling { path: PathBuf::from(format!("log{suffix}")), suffix: suffix.into(), stat }
+        Sibling { path: PathBuf::from(format!("log{suffix}")), name: suffix.into(), kin: Kin::Own, stat }
     }
 
     #[test]
@@ -226,7 +338,7 @@ mod tests {
         for (given, expected) in cases {
             let mut siblings: Vec<_> = given.iter().map(|(suffix, modified)| sibling(suffix, *modified)).collect();
             sort(&mut siblings);
-            let order: Vec<_> = siblings.iter().map(|sibling| sibling.suffix.to_string_lossy()).collect();
+            let order: Vec<_> = siblings.iter().map(|sibling| sibling.name.to_string_lossy()).collect();
             assert_eq!(order.join(" "), expected);
         }
     }
@@ -253,5 +365,7 @@ mod tests {
         assert_eq!(of("a.log-20260101"), Some("-20260101"));
         assert_eq!(of("a.log"), None);
         assert_eq!(of("b.log.1"), None);
+        assert_eq!(suffix(OsStr::new("log.10"), OsStr::new("log.1")), None);
+        assert_eq!(suffix(OsStr::new("log.1.gz"), OsStr::new("log.1")), Some(OsStr::new(".gz")));
     }
 }
