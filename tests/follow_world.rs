@@ -84,6 +84,7 @@ pub struct World {
     /// How likely something happens at a use of files, in percent.
     pub haste: u64,
     pub fates: Vec<Fate>,
+    lines: Vec<String>,
     pub trace: Vec<String>,
 }
 
@@ -104,6 +105,7 @@ impl World {
             steps: VecDeque::new(),
             haste: 0,
             fates: Vec::new(),
+            lines: Vec::new(),
             trace: Vec::new(),
         }
     }
@@ -125,7 +127,8 @@ impl World {
         }
         self.trace.push(format!("    {by} gives {}", &line[..line.len().min(12)]));
         let number = line.split(':').next().and_then(|number| number.parse::<usize>().ok());
-        let fate = number.and_then(|number| self.fates.get_mut(number));
+        let fate = number.filter(|number| self.lines.get(*number).is_some_and(|written| written == line));
+        let fate = fate.and_then(|number| self.fates.get_mut(number));
         let Some(fate) = fate else { return Err(format!("{line:?} was never written")) };
         fate.times += 1;
         if fate.times > 1 { Err(format!("{line:?} comes twice")) } else { Ok(()) }
@@ -145,7 +148,9 @@ impl World {
             }
             Step::Begin(percent) => {
                 let mut line = self.line(Fate::default());
-                self.rest = line.split_off(line.len() * percent / 100);
+                // With its number: a byte or two may be the beginning of any.
+                let number = line.find(':').map_or(0, |at| at + 1);
+                self.rest = line.split_off(number.max(line.len() * percent / 100));
                 self.append(self.writer, line.as_bytes());
             }
             Step::End => {
@@ -184,7 +189,10 @@ impl World {
         self.fates.push(fate);
         let padding = self.rng.next() % (self.padding + 1);
         // Of a log that says the same all the time nobody can tell which line is which.
-        format!("{number}:{}:{number}\n", "x".repeat(padding as usize))
+        let padding: String = format!("{number}.").chars().cycle().take(padding as usize).collect();
+        let line = format!("{number}:{padding}:{number}");
+        self.lines.push(line.clone());
+        line + "\n"
     }
 
     /// Adds to a file of this name, which is made if there is none.
