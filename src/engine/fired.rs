@@ -23,6 +23,8 @@ pub struct Fired {
     keys: Vec<Key>,
     /// Keys that are longer than their heads.
     long: Vec<Box<[u8]>>,
+    /// The rows in order of key (N6), once they are sorted.
+    order: Vec<Sorted<u32>>,
 }
 
 /// A key whose first bytes are at hand.
@@ -41,7 +43,7 @@ impl Fired {
     /// Rows of a window, of so many accumulators each, whose keys are [pushed](Fired::push) in their order.
     pub fn new(spec: usize, window: Window, width: usize, cells: Vec<Accumulator>) -> Fired {
         let rows = cells.len().checked_div(width).unwrap_or(0);
-        Fired { spec, window, width, cells, keys: Vec::with_capacity(rows), long: Vec::new() }
+        Fired { spec, window, width, cells, keys: Vec::with_capacity(rows), long: Vec::new(), order: Vec::new() }
     }
 
     /// Adds the key of the next row, which is so long and no longer than its head.
@@ -68,16 +70,19 @@ impl Fired {
         &self.cells[row as usize * self.width..][..self.width]
     }
 
-    /// The rows in order of key (N6).
-    fn order(&self) -> Vec<Sorted<u32>> {
+    /// Puts the rows in order, which whoever prints them need not do then.
+    pub fn sort(&mut self) {
         let mut order: Vec<_> = (0..self.keys.len() as u32).map(|row| (0, row)).collect();
         sort_by_key(&mut order, |row| &self.keys[row as usize].head, |row| self.key(row));
-        order
+        self.order = order;
     }
 
     /// Hands out the panes in the order in which they are printed.
-    pub fn each(&self, mut take: impl FnMut(&Pane<'_>)) {
-        for group in self.order().chunks(AHEAD) {
+    pub fn each(&mut self, mut take: impl FnMut(&Pane<'_>)) {
+        if self.order.is_empty() {
+            self.sort();
+        }
+        for group in self.order.chunks(AHEAD) {
             // In the order of keys they lie anywhere in memory. Looked at side by side they are waited for once.
             for (_, row) in group {
                 let cells = self.row(*row);

@@ -108,9 +108,10 @@ pub trait Emit {
     }
 
     /// All rows of a window at once.
-    fn window(&mut self, fired: Fired) {
+    fn window(&mut self, mut fired: Fired) {
         fired.each(|pane| self.pane(pane));
     }
+
     /// A late drop.
     fn late_drop(&mut self, drop: &LateDrop<'_>);
     /// A bad record.

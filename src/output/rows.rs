@@ -92,11 +92,14 @@ impl Rows {
     }
 
     /// All rows of a window.
-    pub fn window(&mut self, fired: Fired) {
+    pub fn window(&mut self, mut fired: Fired) {
         if self.writer.is_none() {
             self.writer = Writer::start(&self.is_done);
         }
         // One window is being written at most: memory does not grow, and who reads slowly slows the input down.
+        if self.is_writing() {
+            fired.sort();
+        }
         self.here();
         match (std::mem::replace(&mut self.place, Place::Lost), &self.writer) {
             (Place::Here(desk), Some(writer)) => {
@@ -119,6 +122,17 @@ impl Rows {
         }
     }
 
+    /// Whether the thread is still writing; else the desk is here, or lost.
+    fn is_writing(&mut self) -> bool {
+        let (Place::Away, Some(writer)) = (&self.place, &self.writer) else { return false };
+        self.place = match writer.done.try_recv() {
+            Ok(desk) => Place::Here(desk),
+            Err(TryRecvError::Empty) => return true,
+            Err(TryRecvError::Disconnected) => Place::Lost,
+        };
+        false
+    }
+
     /// Also waits for the thread to be done with what it writes, if it writes something.
     pub fn await_thread<'a>(&'a self, select: &mut Select<'a>) {
         if let (Place::Away, Some(writer)) = (&self.place, &self.writer) {
@@ -129,14 +143,7 @@ impl Rows {
     /// As [`Rows::flush`], unless the thread writes: whoever has nothing to do but that would wait for it while there is
     /// something to be done.
     pub fn flush_if_here(&mut self) -> Vec<String> {
-        if let (Place::Away, Some(writer)) = (&self.place, &self.writer) {
-            match writer.done.try_recv() {
-                Ok(desk) => self.place = Place::Here(desk),
-                Err(TryRecvError::Empty) => return Vec::new(),
-                Err(TryRecvError::Disconnected) => self.place = Place::Lost,
-            }
-        }
-        self.flush()
+        if self.is_writing() { Vec::new() } else { self.flush() }
     }
 
     /// Writes out everything so far; what people should know of the rows.
@@ -241,7 +248,7 @@ impl Writer {
         let (give_back, done) = bounded(1);
         let is_done = is_done.clone();
         let run = move || {
-            for (mut desk, fired) in works {
+            for (mut desk, mut fired) in works {
                 fired.each(|pane| desk.pane(pane));
                 is_done.store(desk.sink.is_done(), Ordering::Relaxed);
                 // Whoever waits for the desk need not wait for the memory to be given back.
