@@ -130,6 +130,24 @@ fn what_was_committed_is_there_in_the_next_run() {
 }
 
 #[test]
+fn f1_a_kill_while_sled_makes_its_files_leaves_nothing_that_it_would_not_open() {
+    let path = fresh("half_made");
+    drop(StateDir::open(&path).expect("a new state"));
+    // Nothing has been written, so nothing has the name that counts.
+    let made = path.join("sled-1.new");
+    assert!(!path.join("sled-1").exists() && !made.exists());
+    // sled was killed before it wrote the checksum of these.
+    fs::create_dir_all(made.join("blobs")).expect("a directory");
+    fs::write(made.join("conf"), "segment_size: 524288\nuse_compression: false\nversion: 0.34\n").expect("a file");
+    let mut script = Script::new(3, SMALL);
+    let mut state = StateDir::open(&path).expect("what was half made is nobody's");
+    commit(&mut state, &mut script).expect("a working disk");
+    drop(state);
+    assert_holds(&mut StateDir::open(&path).expect("a good state"), &script, "the next run");
+    assert!(path.join("sled-1").exists() && !made.exists());
+}
+
+#[test]
 fn the_directory_and_its_files_are_for_the_owner_only_and_no_blob_appears() {
     let path = fresh("modes");
     some_checkpoints(&path, 2, 30);

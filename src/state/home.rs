@@ -32,8 +32,8 @@ pub(super) struct Home {
     directory: PathBuf,
     files: Files,
     tree: Tree,
-    /// `tree` is a copy that has not taken the place of its original yet.
-    is_copy: bool,
+    /// `tree` is new, or a copy, and has not taken its place yet.
+    is_unfinished: bool,
     /// Open once something has been written there.
     mark: Option<File>,
     /// Bytes from which on the directory is written anew; raised after a failure.
@@ -70,17 +70,18 @@ impl Home {
         }
     }
 
-    fn new(directory: &Directory, tree: Tree, is_copy: bool) -> Home {
+    fn new(directory: &Directory, tree: Tree, is_unfinished: bool) -> Home {
         let (files, directory) = (directory.files.clone(), directory.path.clone());
-        Home { directory, files, tree, is_copy, mark: None, renew_from: FEW_BYTES }
+        Home { directory, files, tree, is_unfinished, mark: None, renew_from: FEW_BYTES }
     }
 
+    /// It gets its own name with the first write: sled writes its settings and their checksum one after the other, and
+    /// opens no directory that has only the first.
     fn create(directory: &Directory) -> Result<Home, Fault> {
-        let (files, path) = (&directory.files, tree_path(&directory.path, 1));
+        let (files, path) = (&directory.files, unfinished(&directory.path, 1));
         directory::write_format(files, &directory.path)?;
         files.create_directory(&path)?;
-        files.sync_directory(&directory.path)?;
-        Ok(Home::new(directory, Tree::open(&path, 1, files)?, false))
+        Ok(Home::new(directory, Tree::open(&path, 1, files)?, true))
     }
 
     fn open_number(directory: &Directory, number: u64) -> Result<Home, Fault> {
@@ -166,10 +167,10 @@ impl Medium for Home {
 
     fn adopt(&mut self) -> Result<(), Fault> {
         directory::write_format(&self.files, &self.directory)?;
-        if self.is_copy {
+        if self.is_unfinished {
             self.tree.sync()?;
             finish(&self.files, &self.directory, &mut self.tree)?;
-            self.is_copy = false;
+            self.is_unfinished = false;
         }
         self.remove_others()?;
         self.set_aside();
@@ -233,7 +234,7 @@ impl Medium for Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        if self.is_copy {
+        if self.is_unfinished {
             self.tree.close();
             // If it cannot be removed now, the next run does it.
             let _ = remove_sled(&self.files, &self.tree.path);
