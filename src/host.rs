@@ -289,7 +289,7 @@ fn stopping() -> SigSet {
 }
 
 /// How long a run may take to stop after a signal; a reader that takes nothing could hold it for ever.
-const PATIENCE: Duration = Duration::from_millis(1900);
+const PATIENCE: Duration = Duration::from_millis(1800);
 
 /// Notes the first SIGINT or SIGTERM and wakes the run. A second one ends the process at once.
 fn watch_signals(wake: Sender<Wake>) -> io::Result<Arc<AtomicUsize>> {

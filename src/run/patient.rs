@@ -28,7 +28,7 @@ struct Patience {
 const WITH_STATE: Patience = Patience { grace: Duration::from_millis(400), longest: Duration::from_millis(900) };
 
 /// Without a state they are lost, and all that is left is to say so.
-const WITHOUT: Patience = Patience { grace: Duration::from_millis(1500), longest: Duration::from_millis(1500) };
+const WITHOUT: Patience = Patience { grace: Duration::from_millis(1200), longest: Duration::from_millis(1200) };
 
 /// Writes to a pipe, socket or terminal, and gives up if the run is to stop and nobody takes anything.
 pub struct Patient {
