@@ -1,14 +1,12 @@
 //! Batches that are not taken at once: the records of other inputs come between theirs, or they are not due yet.
 
-use super::pane::Emit;
-use super::{Progress, Stop, WindowStore};
-use crate::event::{Aside, EventBatch};
-use std::ops::ControlFlow;
+use crate::event::{Aside, EventBatch, PlacedAside};
+use std::ops::Range;
 
 /// How far a batch has been taken, where that is not done at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cursor {
-    pub(super) asides: usize,
+    asides: usize,
     pub(super) events: usize,
     /// Events that may be taken now, if not all.
     until: Option<usize>,
@@ -17,6 +15,18 @@ pub struct Cursor {
     /// Whether it is taken whoever's turn it is.
     pub(super) is_whole: bool,
     is_done: bool,
+}
+
+/// What of a batch comes next.
+pub(super) enum Next<'a> {
+    /// What stands between events; the cursor is behind it.
+    Aside(&'a PlacedAside),
+    /// At least one event, up to what stands between events or may not be taken yet; the cursor is before them.
+    Events(Range<usize>),
+    /// Others are to be taken first.
+    Later,
+    /// Nothing is left.
+    Nothing,
 }
 
 impl Cursor {
@@ -47,8 +57,24 @@ impl Cursor {
         self.counted
     }
 
+    /// What comes next, if it is the turn of this batch.
+    pub(super) fn next<'a>(&mut self, batch: &'a EventBatch, is_its_turn: bool) -> Next<'a> {
+        let placed = batch.asides.get(self.asides);
+        let events_end = placed.map_or(batch.times.len(), |placed| placed.before_event as usize);
+        match placed {
+            None if self.events == events_end => Next::Nothing,
+            _ if !is_its_turn || self.has_reached(batch) => Next::Later,
+            Some(placed) if self.events == events_end => {
+                self.asides += 1;
+                self.events += usize::from(matches!(placed.aside, Aside::Unplaceable(_)));
+                Next::Aside(placed)
+            }
+            _ => Next::Events(self.events..self.end(batch, events_end)),
+        }
+    }
+
     /// Whether no more may be taken now.
-    pub(super) fn has_reached(&self, batch: &EventBatch) -> bool {
+    fn has_reached(&self, batch: &EventBatch) -> bool {
         self.until.is_some_and(|until| until <= self.events && until < batch.times.len())
     }
 
@@ -90,66 +116,5 @@ impl Cursor {
             return end as u64;
         }
         (end + memchr::memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1)) as u64
-    }
-}
-
-impl Progress {
-    /// Takes the records of a batch from a cursor on, as far as it may, where there is one source that is never idle.
-    pub(super) fn part<S: WindowStore>(
-        &mut self,
-        store: &mut S,
-        batch: &EventBatch,
-        cursor: &mut Cursor,
-        emit: &mut dyn Emit,
-    ) -> ControlFlow<Stop> {
-        if let Some(lines) = batch.begins_at_line {
-            (self.source, self.lines) = (batch.source.0, lines);
-        }
-        self.counters.bytes -= cursor.take_counted();
-        let bytes = self.counters.bytes;
-        let taken = self.part_from(store, batch, cursor, emit);
-        if taken.is_break() {
-            cursor.stopped(self.counters.bytes - bytes);
-        }
-        taken
-    }
-
-    /// The cursor is behind a record that stops the run, as behind any other.
-    fn part_from<S: WindowStore>(
-        &mut self,
-        store: &mut S,
-        batch: &EventBatch,
-        cursor: &mut Cursor,
-        emit: &mut dyn Emit,
-    ) -> ControlFlow<Stop> {
-        loop {
-            let placed = batch.asides.get(cursor.asides);
-            let events_end = placed.map_or(batch.times.len(), |placed| placed.before_event as usize);
-            if cursor.events == events_end && placed.is_none() {
-                break;
-            }
-            if cursor.has_reached(batch) {
-                self.counters.bytes += cursor.paused(batch);
-                return ControlFlow::Continue(());
-            }
-            match placed {
-                Some(placed) if cursor.events == events_end => {
-                    cursor.asides += 1;
-                    cursor.events += usize::from(matches!(placed.aside, Aside::Unplaceable(_)));
-                    self.aside(batch, placed, emit)?;
-                }
-                _ => {
-                    let (range, before) = (cursor.events..cursor.end(batch, events_end), self.counters.records);
-                    let taken = self.events(store, batch, range, emit);
-                    // Each is a record, whatever becomes of it.
-                    cursor.events += (self.counters.records - before) as usize;
-                    taken?;
-                }
-            }
-        }
-        self.counters.bytes += batch.consumed;
-        self.lines += u64::from(batch.lines);
-        cursor.finish();
-        ControlFlow::Continue(())
     }
 }

@@ -1,7 +1,7 @@
 //! The engine with everything that can be asked for: several windows, guards, several sources, punctuation. The plain
 //! case has a loop of its own ([`Progress::events`]), which this one must agree with.
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Next};
 use super::dedup::Dedup;
 use super::guard::{Guard, GuardConfig};
 use super::keys::Guess;
@@ -86,28 +86,22 @@ impl General {
     ) -> ControlFlow<Stop> {
         let input = batch.source.0;
         loop {
-            let placed = batch.asides.get(cursor.asides);
-            let events_end = placed.map_or(batch.times.len(), |placed| placed.before_event as usize);
-            if cursor.events == events_end && placed.is_none() {
-                break;
-            }
-            if cursor.has_reached(batch) || !(cursor.is_whole || self.sources.is_next(input)) {
-                progress.counters.bytes += cursor.paused(batch);
-                return ControlFlow::Continue(());
-            }
-            match placed {
-                Some(placed) if cursor.events == events_end => {
-                    cursor.asides += 1;
-                    cursor.events += usize::from(matches!(placed.aside, Aside::Unplaceable(_)));
+            match cursor.next(batch, cursor.is_whole || self.sources.is_next(input)) {
+                Next::Aside(placed) => {
                     progress.aside(batch, placed, emit)?;
                     if let Aside::Punctuation(punctuation) = &placed.aside {
                         self.punctuation(progress, batch, punctuation, now, emit);
                     }
                 }
-                _ => {
+                Next::Events(range) => {
                     cursor.events += 1;
-                    self.record(progress, batch, cursor.events - 1, now, emit)?;
+                    self.record(progress, batch, range.start, now, emit)?;
                 }
+                Next::Later => {
+                    progress.counters.bytes += cursor.paused(batch);
+                    return ControlFlow::Continue(());
+                }
+                Next::Nothing => break,
             }
         }
         progress.counters.bytes += batch.consumed;

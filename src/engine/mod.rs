@@ -17,6 +17,7 @@ pub mod keys;
 mod lane;
 pub mod orders;
 pub mod pane;
+mod plain;
 pub mod runaway;
 pub mod running;
 mod session;
@@ -50,8 +51,7 @@ use session::SessionStore;
 use slices::SliceStore;
 use snapshot::{Groups, Kept};
 pub use sources::SourceStanding;
-use std::hint::black_box;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use trigger::{Trigger, Verdict};
 
 /// What became of an event.
@@ -334,35 +334,6 @@ impl Engine {
 }
 
 impl Progress {
-    /// With one source that is never idle there is nothing but batches and an end.
-    fn plain<S: WindowStore>(&mut self, store: &mut S, input: Input<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
-        match input {
-            Input::Batch(batch, _) => self.batch(store, batch, emit),
-            Input::Part(batch, cursor, _) => self.part(store, batch, cursor, emit),
-            Input::End => self.end(store, emit),
-            Input::Flush => self.flush(store, emit),
-            Input::Wake(_) | Input::Idle(_) | Input::IdleSince(_) | Input::EndOf(_) | Input::Rest(_) => {
-                ControlFlow::Continue(())
-            }
-        }
-    }
-
-    /// Takes the records of a batch in order.
-    fn batch<S: WindowStore>(&mut self, store: &mut S, batch: &EventBatch, emit: &mut dyn Emit) -> ControlFlow<Stop> {
-        if let Some(lines) = batch.begins_at_line {
-            (self.source, self.lines) = (batch.source.0, lines);
-        }
-        let mut done = 0;
-        for aside in &batch.asides {
-            self.events(store, batch, done..aside.before_event as usize, emit)?;
-            done = aside.before_event as usize + self.aside(batch, aside, emit)?;
-        }
-        self.events(store, batch, done..batch.times.len(), emit)?;
-        self.counters.bytes += batch.consumed;
-        self.lines += u64::from(batch.lines);
-        ControlFlow::Continue(())
-    }
-
     /// Takes what stands between events; says how many of those that follow belong to it.
     fn aside(&mut self, batch: &EventBatch, placed: &PlacedAside, emit: &mut dyn Emit) -> ControlFlow<Stop, usize> {
         match &placed.aside {
@@ -393,83 +364,6 @@ impl Progress {
         ControlFlow::Continue(0)
     }
 
-    fn events<S: WindowStore>(
-        &mut self,
-        store: &mut S,
-        batch: &EventBatch,
-        range: Range<usize>,
-        emit: &mut dyn Emit,
-    ) -> ControlFlow<Stop> {
-        let mut guesses = [Guess::default(); AHEAD];
-        for index in range.clone() {
-            let place = (index - range.start) % AHEAD;
-            if place == 0 {
-                self.look_ahead(store, batch, index..range.end.min(index + AHEAD), &mut guesses);
-            }
-            let time = batch.times[index];
-            let event = Event { batch, index, time, arrival: self.counters.events, guess: guesses[place], other: None };
-            if batch.is_filtered(index) {
-                self.filtered(store, &event, emit)?;
-                continue;
-            }
-            let Some(placement) = store.add(&event, &mut self.context(emit)) else {
-                self.out_of_range(&event, emit)?;
-                continue;
-            };
-            self.counters.records += 1;
-            self.counters.events += 1;
-            match placement {
-                Placement::Added => self.counters.added += 1,
-                Placement::LateDrop => {
-                    self.counters.late_drops += 1;
-                    self.late_drop(&event, (0, self.floor), store, emit);
-                    self.check_late_drops(&event, self.counters.late_drops)?;
-                }
-                Placement::Unwindowed => self.counters.unwindowed += 1,
-            }
-            self.advance_watermark(&event);
-            if self.watermark >= store.next_advance() {
-                store.advance(&mut self.context(emit));
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// A record that does not pass `--where`: it moves the watermark, as in Flink's SQL, and is in no window.
-    fn filtered<S: WindowStore>(&mut self, store: &mut S, event: &Event<'_>, emit: &mut dyn Emit) -> ControlFlow<Stop> {
-        if !store.fits(event.time) {
-            return self.out_of_range(event, emit);
-        }
-        self.counters.records += 1;
-        self.counters.filtered += 1;
-        self.advance_watermark(event);
-        if self.watermark >= store.next_advance() {
-            store.advance(&mut self.context(emit));
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Looks up the keys of the next events, and looks at their rows. One after the other these lookups wait for memory;
-    /// side by side the processor waits for all of them at once.
-    #[inline]
-    fn look_ahead<S: WindowStore>(
-        &self,
-        store: &S,
-        batch: &EventBatch,
-        range: Range<usize>,
-        guesses: &mut [Guess; AHEAD],
-    ) {
-        let mut rows = [None; AHEAD];
-        let mut unknown = 0;
-        for ((guess, row), index) in guesses.iter_mut().zip(&mut rows).zip(range) {
-            *guess = self.keys.guess(&batch.keys, index);
-            *row = self.keys.last_row(guess);
-            unknown += usize::from(guess.is_unknown());
-        }
-        store.look_at(&rows, &self.plan);
-        black_box(self.keys.look_at_free(unknown));
-    }
-
     fn context<'a>(&'a mut self, emit: &'a mut dyn Emit) -> Context<'a> {
         Context {
             trigger: self.trigger,
@@ -480,20 +374,6 @@ impl Progress {
             emit,
             spec: 0,
         }
-    }
-
-    fn flush<S: WindowStore>(&mut self, store: &mut S, emit: &mut dyn Emit) -> ControlFlow<Stop> {
-        if let Some(end) = store.last_open_end() {
-            self.floor = self.floor.max(self.trigger.fires_at(end));
-            store.advance(&mut self.context(emit));
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn end<S: WindowStore>(&mut self, store: &mut S, emit: &mut dyn Emit) -> ControlFlow<Stop> {
-        self.watermark = Timestamp::MAX;
-        store.advance(&mut self.context(emit));
-        ControlFlow::Continue(())
     }
 
     fn record<'a>(&self, batch: &'a EventBatch, span: crate::event::RecordSpan) -> RecordRef<'a> {

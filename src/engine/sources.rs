@@ -79,10 +79,9 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The sources before anything has come. Inputs are waited for from the beginning, partitions once they are seen.
-    pub fn new(config: &EngineConfig) -> Sources {
-        let mut sources = Sources {
-            rule: config.sources,
+    fn none(rule: SourceRule) -> Sources {
+        Sources {
+            rule,
             sources: Vec::new(),
             partitions: HashMap::new(),
             active: BTreeSet::new(),
@@ -92,7 +91,12 @@ impl Sources {
             changed: None,
             values: Vec::new(),
             order: Vec::new(),
-        };
+        }
+    }
+
+    /// The sources before anything has come. Inputs are waited for from the beginning, partitions once they are seen.
+    pub fn new(config: &EngineConfig) -> Sources {
+        let mut sources = Sources::none(config.sources);
         let inputs = match config.sources {
             SourceRule::One => 1,
             SourceRule::Inputs(inputs) => inputs,
@@ -372,18 +376,7 @@ mod tests {
     use super::*;
 
     fn sources(rule: SourceRule) -> Sources {
-        let mut sources = Sources {
-            rule,
-            sources: Vec::new(),
-            partitions: HashMap::new(),
-            active: BTreeSet::new(),
-            idle: BTreeSet::new(),
-            resting: BTreeSet::new(),
-            places: Vec::new(),
-            changed: None,
-            values: Vec::new(),
-            order: Vec::new(),
-        };
+        let mut sources = Sources::none(rule);
         for (id, watermark) in [10, 20, 10].into_iter().enumerate() {
             sources.push();
             sources.advance(id as u32, Timestamp(watermark), Span::ZERO);
