@@ -44,6 +44,14 @@ pub struct EngineConfig {
 }
 
 impl EngineConfig {
+    /// Whether keys may be shared out: each then has all that its rows need, and nothing stops the run in the middle of a
+    /// batch.
+    pub fn can_be_shared(&self) -> bool {
+        let Limits { strict, max_bad, max_late } = self.limits;
+        let is_of_keys = matches!(self.windows.as_slice(), [WindowSpec::Sliced(_) | WindowSpec::Sessions(_)]);
+        self.is_plain() && is_of_keys && !strict && max_bad.is_none() && max_late.is_none()
+    }
+
     /// Whether there is nothing but windows: then the plain loop does for one kind of them.
     pub(super) fn is_plain(&self) -> bool {
         let has_filter = self.guard.is_on() || self.dedup.is_some() || self.key_limit.is_some();

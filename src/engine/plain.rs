@@ -117,20 +117,9 @@ impl Progress {
                 self.filtered(store, &event, emit)?;
                 continue;
             }
-            let Some(placement) = store.add(&event, &mut self.context(emit)) else {
+            if !self.add(store, &event, emit)? {
                 self.out_of_range(&event, emit)?;
                 continue;
-            };
-            self.counters.records += 1;
-            self.counters.events += 1;
-            match placement {
-                Placement::Added => self.counters.added += 1,
-                Placement::LateDrop => {
-                    self.counters.late_drops += 1;
-                    self.late_drop(&event, (0, self.floor), store, emit);
-                    self.check_late_drops(&event, self.counters.late_drops)?;
-                }
-                Placement::Unwindowed => self.counters.unwindowed += 1,
             }
             self.advance_watermark(&event);
             if self.watermark >= store.next_advance() {
@@ -138,6 +127,29 @@ impl Progress {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Adds an event or says that it is late. False, and nothing done, if a bound of its window is beyond the range of time.
+    #[inline(always)]
+    pub(super) fn add<S: WindowStore>(
+        &mut self,
+        store: &mut S,
+        event: &Event<'_>,
+        emit: &mut dyn Emit,
+    ) -> ControlFlow<Stop, bool> {
+        let Some(placement) = store.add(event, &mut self.context(emit)) else { return ControlFlow::Continue(false) };
+        self.counters.records += 1;
+        self.counters.events += 1;
+        match placement {
+            Placement::Added => self.counters.added += 1,
+            Placement::LateDrop => {
+                self.counters.late_drops += 1;
+                self.late_drop(event, (0, self.floor), store, emit);
+                self.check_late_drops(event, self.counters.late_drops)?;
+            }
+            Placement::Unwindowed => self.counters.unwindowed += 1,
+        }
+        ControlFlow::Continue(true)
     }
 
     /// A record that does not pass `--where`: it moves the watermark, as in Flink's SQL, and is in no window.
@@ -157,11 +169,11 @@ impl Progress {
     /// Looks up the keys of the next events, and looks at their rows. One after the other these lookups wait for memory;
     /// side by side the processor waits for all of them at once.
     #[inline]
-    fn look_ahead<S: WindowStore>(
+    pub(super) fn look_ahead<S: WindowStore>(
         &self,
         store: &S,
         batch: &EventBatch,
-        range: Range<usize>,
+        range: impl Iterator<Item = usize>,
         guesses: &mut [Guess; AHEAD],
     ) {
         let mut rows = [None; AHEAD];
@@ -183,7 +195,7 @@ impl Progress {
         ControlFlow::Continue(())
     }
 
-    fn end<S: WindowStore>(&mut self, store: &mut S, emit: &mut dyn Emit) -> ControlFlow<Stop> {
+    pub(super) fn end<S: WindowStore>(&mut self, store: &mut S, emit: &mut dyn Emit) -> ControlFlow<Stop> {
         self.watermark = Timestamp::MAX;
         store.advance(&mut self.context(emit));
         ControlFlow::Continue(())

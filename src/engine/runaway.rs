@@ -25,6 +25,11 @@ impl Runaway {
         }
     }
 
+    /// Whether an advance by so many nanoseconds would be kept.
+    pub fn is_larger(&self, length: u64) -> bool {
+        length > self.length
+    }
+
     /// Notes a late drop; `is_accepted` tells whether it would have been taken at a watermark.
     pub fn note_drop(&mut self, is_accepted: impl FnOnce(Timestamp) -> bool) {
         if let Some(advance) = &mut self.largest {

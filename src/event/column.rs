@@ -105,6 +105,12 @@ impl KeyColumn {
         (&self.bytes[start as usize..][..length as usize], hash)
     }
 
+    /// The hash of the key of event `index`.
+    #[inline]
+    pub fn hash(&self, index: usize) -> u64 {
+        self.keys[index].hash
+    }
+
     /// The [`head`] of the key of event `index`.
     #[inline]
     pub fn head(&self, index: usize) -> [u8; HEAD] {

@@ -133,6 +133,13 @@ pub enum Aside {
     Punctuation(Box<Punctuation>),
 }
 
+impl Aside {
+    /// How many of the events that follow belong to it.
+    pub fn events(&self) -> usize {
+        usize::from(matches!(self, Aside::Unplaceable(_)))
+    }
+}
+
 /// A record that says how far time has come.
 #[derive(Clone, Debug)]
 pub struct Punctuation {

@@ -371,9 +371,9 @@ impl Emit for Output {
         self.failure = judged.err();
     }
 
-    fn takes_windows(&self) -> bool {
+    fn takes_windows(&self, rows: usize) -> bool {
         // What looks at rows sees them one by one.
-        self.gate.is_none() && self.rows.leaves()
+        self.gate.is_none() && self.rows.leaves(rows)
     }
 
     fn window(&mut self, fired: Fired) {

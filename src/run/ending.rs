@@ -95,8 +95,10 @@ impl Run {
                 self.output.say(Severity::Failure, &error.to_string());
                 return error.exit();
             }
-            // No limit is reached by an end.
-            let _ = self.engine.step(end, &mut self.output);
+            if let Err(error) = self.engine.end(end, &mut self.output) {
+                self.output.say(Severity::Failure, &error.to_string());
+                return error.exit();
+            }
         }
         self.fields.tell(&mut self.output);
         let counters = self.output.corrected(self.engine.counters());

@@ -13,7 +13,7 @@ impl Run {
     /// Takes what there is of any followed file; of several, of the one that holds the watermark back, so that no more
     /// windows are open than need be.
     pub(super) fn turn_of_any(&mut self) -> ControlFlow<Ending> {
-        let next = self.engine.next_input().filter(|_| !self.has_partitions).map(|input| self.stream_of(input));
+        let next = self.engine.lead().next_input().filter(|_| !self.has_partitions).map(|input| self.stream_of(input));
         let count = self.streams.len();
         // The others in turn, so that none of them has to wait for one that never pauses.
         let others = (1..=count).map(|step| (self.last_taken + step) % count);
@@ -64,7 +64,7 @@ impl Run {
     /// Says how far each followed file has been read, and which of them the watermark waits for.
     fn tell_status(&mut self) {
         let Some(watch) = &self.watch else { return };
-        let standings = self.engine.standings();
+        let standings = self.engine.lead().standings();
         let now = self.view.since_began(self.view.now());
         let ago = |heard: i64| {
             let silent = Duration::from_nanos(now.0.saturating_sub(heard).max(0).unsigned_abs());
@@ -88,7 +88,7 @@ impl Run {
             let mood = if self.streams[stream].is_idle { "idle" } else { "active" };
             lines.push(format!("{name}: {place}, {watermark}, {mood}"));
         }
-        let holder = self.engine.next_input().filter(|_| standings.len() > 1);
+        let holder = self.engine.lead().next_input().filter(|_| standings.len() > 1);
         let watermark = self.engine.tally().watermark.map(|w| self.output.shown(w));
         let watermark = watermark.unwrap_or_else(|| "not known yet".to_owned());
         lines.push(match holder.and_then(|holder| Some((holder, standings.get(holder.0 as usize)?))) {

@@ -34,8 +34,10 @@ impl Run {
             return ControlFlow::Continue(());
         }
         let rest = self.rest();
-        let Some(keeper) = &mut self.keeper else { return ControlFlow::Continue(()) };
-        if let Err(error) = keeper.begin(&mut self.engine, &mut self.output, &rest) {
+        let (Some(keeper), Some(engine)) = (&mut self.keeper, self.engine.alone()) else {
+            return ControlFlow::Continue(());
+        };
+        if let Err(error) = keeper.begin(engine, &mut self.output, &rest) {
             return ControlFlow::Break(Ending::Unkept(error));
         }
         ControlFlow::Continue(())
@@ -87,8 +89,10 @@ impl Run {
             return ControlFlow::Break(Ending::OutputDone);
         }
         let rest = self.rest();
-        let Some(keeper) = &mut self.keeper else { return ControlFlow::Continue(()) };
-        match keeper.pass(&mut self.engine, &mut self.output, &rest, now) {
+        let (Some(keeper), Some(engine)) = (&mut self.keeper, self.engine.alone()) else {
+            return ControlFlow::Continue(());
+        };
+        match keeper.pass(engine, &mut self.output, &rest, now) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(Ending::Unkept(error)),
         }
@@ -109,8 +113,10 @@ impl Run {
             return ControlFlow::Break(Ending::OutputDone);
         }
         let rest = self.rest();
-        let Some(keeper) = &mut self.keeper else { return ControlFlow::Continue(()) };
-        match keeper.reopen(&mut self.engine, &mut self.output, &rest, &self.reopened) {
+        let (Some(keeper), Some(engine)) = (&mut self.keeper, self.engine.alone()) else {
+            return ControlFlow::Continue(());
+        };
+        match keeper.reopen(engine, &mut self.output, &rest, &self.reopened) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(Ending::Unkept(error)),
         }
@@ -154,8 +160,8 @@ impl Run {
             return exit;
         }
         let rest = self.rest();
-        let Some(keeper) = &mut self.keeper else { return exit };
-        match keeper.end(&mut self.engine, &mut self.output, &rest, words) {
+        let (Some(keeper), Some(engine)) = (&mut self.keeper, self.engine.alone()) else { return exit };
+        match keeper.end(engine, &mut self.output, &rest, words) {
             Ok(Some(note)) => self.output.say(Severity::Note, &note),
             Ok(None) => {}
             Err(error) => {

@@ -5,6 +5,7 @@ mod chaos;
 mod checking;
 mod checkpoint;
 mod ending;
+mod engines;
 mod fields;
 mod following;
 mod keeping;
@@ -14,6 +15,7 @@ mod patient;
 mod recap;
 mod refresh;
 mod replay;
+mod shards;
 mod streams;
 mod taking;
 mod view;
@@ -37,12 +39,14 @@ use crate::time::format::TimeStyle;
 use crate::time::year::YearRule;
 use crate::time::zone::Zone;
 use checkpoint::{Ends, Keeper};
+use engines::Engines;
 use fields::Fields;
 use open::{Opened, Writers};
 use orders::Halt;
 use patient::Patient;
 use refresh::Refresh;
 use replay::Replay;
+use shards::Shards;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
@@ -130,7 +134,7 @@ fn run(mut config: Config, host: Host) -> Exit {
 
 /// What is under way before the first batch comes.
 struct Started {
-    engine: Engine,
+    engine: Engines,
     keeper: Option<Keeper>,
     streams: Vec<Stream>,
     watch: Option<Watch>,
@@ -173,12 +177,16 @@ fn start(
             stream.is_idle = standing.is_some_and(|standing| standing.is_idle);
         }
     }
+    let engine = match shards::count(config) {
+        0 => Engines::Alone(Box::new(engine)),
+        count => Engines::Shared(Shards::start(&config.engine, count, config.gate.is_some(), clock)?),
+    };
     Ok(Started { engine, keeper, streams, watch, writers, fields, source_names, total })
 }
 
 /// A run in progress.
 struct Run {
-    engine: Engine,
+    engine: Engines,
     /// What makes checkpoints (`--state`).
     keeper: Option<Keeper>,
     streams: Vec<Stream>,
@@ -246,6 +254,9 @@ impl Run {
         }
         for choice in &config.choices {
             output.say(Severity::Detail, choice);
+        }
+        if let Engines::Shared(shards) = &engine {
+            output.say(Severity::Detail, &format!("keys are shared out to {} threads", shards.count()));
         }
         for note in watch.iter().flat_map(Watch::notes) {
             output.say(Severity::Note, &note);

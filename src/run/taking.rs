@@ -25,6 +25,7 @@ impl Run {
         }
         loop {
             if let ControlFlow::Break(ending) = self.turn() {
+                self.tell_rest(0);
                 return ending;
             }
         }
@@ -35,14 +36,18 @@ impl Run {
         if self.is_merged {
             self.hear_idle()?;
         }
+        // Keys are shared out only where there is one stream.
+        self.tell_due(0)?;
         if self.streams.iter().all(|stream| stream.has_ended) {
+            self.tell_all(0)?;
             // The signal that ended the writer of our pipe is for us as well (E3).
             return ControlFlow::Break(self.interrupts.signal().map_or(Ending::EndOfInput, Ending::Signal));
         }
         if self.streams.len() > 1 && !self.is_merged {
             return self.turn_of_any();
         }
-        let next = if self.is_merged { self.engine.next_input().map(|input| self.stream_of(input)) } else { Some(0) };
+        let next =
+            if self.is_merged { self.engine.lead().next_input().map(|input| self.stream_of(input)) } else { Some(0) };
         let Some(index) = next else { return self.wait(Waits::Nobody) };
         if self.streams[index].at_hand.is_some() {
             return self.take_part(index);
@@ -93,9 +98,12 @@ impl Run {
                 self.begin_state()?;
                 let stream = &mut self.streams[index];
                 stream.place(&mut batch);
-                self.fields.note(&batch);
                 // Those of several are told by the engine.
                 stream.is_idle &= self.is_merged;
+                if self.engine.shards().is_some() {
+                    return self.hand_out(index, batch);
+                }
+                self.fields.note(&batch);
                 if self.is_merged || self.replay.is_some() {
                     stream.at_hand = Some((batch, Cursor::default()));
                     return ControlFlow::Continue(());
@@ -104,6 +112,7 @@ impl Run {
                 self.taken(index, batch, None, step)?;
             }
             Item::Say(severity, text) => {
+                self.tell_all(index)?;
                 // What is said of all inputs is said once.
                 let is_of_all = self.streams.len() > 1
                     && (self.is_merged || !text.starts_with(self.output.source_name(self.streams[index].id.0)));
@@ -165,7 +174,7 @@ impl Run {
     }
 
     /// A batch has been taken, or as much of it as was to be.
-    fn taken(
+    pub(super) fn taken(
         &mut self,
         index: usize,
         batch: EventBatch,
@@ -182,7 +191,7 @@ impl Run {
         self.keep()
     }
 
-    fn check(&mut self) -> ControlFlow<Ending> {
+    pub(super) fn check(&mut self) -> ControlFlow<Ending> {
         self.heed_requests()?;
         if self.output.is_done() {
             return ControlFlow::Break(Ending::OutputDone);

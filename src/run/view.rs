@@ -1,7 +1,8 @@
 //! What a person sees of a run while it goes on: when the line is drawn, and what it says.
 
+use super::engines::Engines;
 use crate::cli::Config;
-use crate::engine::{Engine, Now};
+use crate::engine::Now;
 use crate::host::Clock;
 use crate::progress::{Progress, Standing, Width};
 use crate::time::Span;
@@ -87,7 +88,7 @@ impl View {
     }
 
     /// The engine has taken a batch; `taken` are the bytes of the inputs up to its end, as they are stored.
-    pub fn moved(&mut self, engine: &Engine, taken: u64) {
+    pub fn moved(&mut self, engine: &Engines, taken: u64) {
         self.taken = taken;
         if let Some(progress) = &mut self.progress {
             progress.moved();
@@ -96,16 +97,17 @@ impl View {
     }
 
     /// Draws the line if it is time.
-    pub fn show(&mut self, engine: &Engine) {
+    pub fn show(&mut self, engine: &Engines) {
         let Some(progress) = &mut self.progress else { return };
         let now = self.clock.now();
         if progress.wait(now) != Some(Duration::ZERO) {
             return;
         }
         if now >= self.count_due {
-            self.open_windows = engine.open_windows();
+            let (open_windows, counting) = engine.recent_open_windows();
+            self.open_windows = open_windows;
             let counted = self.clock.now();
-            self.count_due = counted + counted.saturating_duration_since(now) * COUNTING_SHARE;
+            self.count_due = counted + counted.saturating_duration_since(now).max(counting) * COUNTING_SHARE;
         }
         let tally = engine.tally();
         let standing = Standing {

@@ -33,7 +33,10 @@ impl Waits {
 impl Run {
     /// The input pauses: everything read so far has been processed. Shows it, and waits for more.
     pub(super) fn wait(&mut self, waits: Waits) -> ControlFlow<Ending> {
-        self.output.flush_at_hand();
+        // What is handed out comes back soon, and more may come of it.
+        if !self.engine.is_busy() {
+            self.output.flush_at_hand();
+        }
         self.refresh();
         self.keep()?;
         let fell_idle = self.fall_idle()?;
@@ -51,6 +54,9 @@ impl Run {
         select.recv(&checkpoint_alarm);
         select.recv(&written);
         self.output.await_rows(&mut select);
+        self.engine.awaited().for_each(|answers| {
+            select.recv(answers);
+        });
         for (at, stream) in self.streams.iter().enumerate() {
             let is_wanted = waits.has(at) || stream.is_idle || self.idle_timeout.is_some();
             if let Some(items) = stream.waits_for().filter(|_| is_wanted) {
@@ -106,7 +112,7 @@ impl Run {
         if !self.has_partitions {
             return Some(until);
         }
-        self.view.at(self.engine.heard_first()?).checked_add(timeout)
+        self.view.at(self.engine.lead().heard_first()?).checked_add(timeout)
     }
 
     /// Writes the picture of the newest rows if there are new ones and it is time.
