@@ -14,9 +14,20 @@
 //! A window of many keys that is gone when it fires leaves the engine as a whole: a thread of its own puts the rows in order and
 //! writes them, one window after the other ([`output::rows`]).
 //!
+//! From `--threads 4` on, keys are shared out where each has all that its rows need. Every batch then goes to several engines,
+//! which all see the times of all its records, and so know the watermark and what fires at each of them without asking anybody;
+//! each adds the events of its own keys ([`engine::shard`]). What they have to say of a batch is told in one order when all have
+//! taken it ([`engine::report`]):
+//!
+//! ```text
+//!                ┌─▶ Shard of no key: bad records, counts ─┐
+//! EventBatch ────┼─▶ Shard: keys of one part ── Report ────┼─▶ tell: by record, window end and start, key ──▶ Emit
+//!  (by Arc)      └─▶ Shard: keys of another ── Report ─────┘
+//! ```
+//!
 //! With `--merge` each input has a reader and decoders of its own, and the engine says whose record it takes next.
 //!
-//! Cutting is sequential and cheap; decoding is parallel; the engine is one thread and takes the
+//! Cutting is sequential and cheap; decoding is parallel; the engine is one thread, or each shard is, and takes the
 //! batches in the order of their blocks. So the same input gives the same bytes for any number of
 //! threads and any size of reads (T9). Batches go round: the reader fills one, a decoder and the engine
 //! use it, and it comes back. Their number is fixed, which bounds memory and slows the input down

@@ -490,7 +490,7 @@ fn garbage(rng: &mut Rng) -> Vec<u8> {
 }
 
 /// All that T9 wants to be the same: rows, reports and counters, but not the seconds and the memory.
-fn comparable(output: &Output) -> String {
+pub fn comparable(output: &Output) -> String {
     let mut text = format!("status {}\n{}---\n", output.status, output.stdout);
     for line in output.stderr.lines() {
         let end = line.find(",\"seconds\":").unwrap_or(line.len());
@@ -519,7 +519,7 @@ fn t9_whatever_comes_in_it_is_counted_and_the_same_in_any_pieces() {
                 assert!(refusals.iter().any(|why| whole.stderr.contains(why)), "{what}{}", whole.stderr)
             }
         }
-        for (threads, size) in [("1", 1), ("2", 7), ("8", 4096), ("2", 50)] {
+        for (threads, size) in [("1", 1), ("2", 7), ("8", 4096), ("2", 50), ("4", 90)] {
             let pieces = run.clone().args("--threads").arg(threads).read_size(size).run();
             let what = format!("{what}{threads} threads, pieces of {size}");
             assert_same(&what, &comparable(&whole), &comparable(&pieces));
@@ -569,7 +569,8 @@ fn t9_threads_and_pieces_change_nothing() {
                 .stdin(input.clone());
             let whole = run.clone().args("--threads 1").run();
             assert!(whole.status == 0 && whole.stdout.lines().count() > 500, "{}", whole.stderr);
-            for (threads, size) in [("1", 1), ("1", 4096), ("2", 7), ("8", 1), ("8", 4096), ("8", 1 << 20)] {
+            for (threads, size) in [("1", 1), ("1", 4096), ("2", 7), ("4", 300), ("8", 1), ("8", 4096), ("16", 1 << 20)]
+            {
                 let pieces = run.clone().args("--threads").arg(threads).read_size(size).run();
                 assert_same(
                     &format!("{window}, {threads} threads, pieces of {size}"),

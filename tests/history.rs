@@ -242,7 +242,7 @@ impl Generator {
             records,
             line_end: if self.rng.chance(75) { "\n" } else { "\r\n" },
             ends_whole: self.rng.chance(80),
-            threads: *self.rng.pick(&[1, 2, 8]),
+            threads: *self.rng.pick(&[1, 2, 4, 8]),
             read_size: *self.rng.pick(&[1, 7, 4096]),
         }
     }

@@ -40,6 +40,7 @@ mod rows;
 mod running;
 mod seeing;
 mod seeing_progress;
+mod shards;
 mod simulation;
 mod snapshot;
 mod sources;

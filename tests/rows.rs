@@ -51,7 +51,7 @@ fn t9_rows_of_many_keys_are_the_same_for_any_threads() {
         let alone = run(&format!("{flags} {AGGREGATES} --threads 1"), &events);
         let rest = |output: &Output| output.stderr.lines().filter(|line| !line.contains("seconds")).collect::<String>();
         assert!(!rows || alone.stdout.lines().count() > 8_000, "{flags}: {}", alone.stderr);
-        for threads in [2, 4] {
+        for threads in [2, 4, 16] {
             let several = run(&format!("{flags} {AGGREGATES} --threads {threads}"), &events);
             assert_same(&flags, &alone.stdout, &several.stdout);
             assert_eq!((alone.status, rest(&alone)), (several.status, rest(&several)), "{flags}");
@@ -93,15 +93,17 @@ fn f1_a_run_that_goes_on_writes_the_rows_of_many_keys_that_another_would_have() 
 fn e3_rows_of_many_keys_that_nobody_takes_end_the_run() {
     let place = Place::new("many-keys-closed", 1);
     place.write("in.ndjson", events(0..6).as_bytes());
-    let flags = format!("-t ts --time-format ms -k k -w 10s -d 5s {AGGREGATES} --threads 2 in.ndjson");
-    let mut command = place.streamw(&flags);
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
-    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-    stdout.read_line(&mut String::new()).expect("a row");
-    drop(stdout);
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
-    let output = place.streamw(&flags).args(["--output", "/dev/full"]).output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && said.contains("/dev/full") && said.lines().count() == 1, "{said}");
+    for threads in [2, 4, 8] {
+        let flags = format!("-t ts --time-format ms -k k -w 10s -d 5s {AGGREGATES} --threads {threads} in.ndjson");
+        let mut command = place.streamw(&flags);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        stdout.read_line(&mut String::new()).expect("a row");
+        drop(stdout);
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+        let output = place.streamw(&flags).args(["--output", "/dev/full"]).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains("/dev/full") && said.lines().count() == 1, "{said}");
+    }
 }

@@ -80,7 +80,7 @@ fn t9_long_histories_are_the_same_for_any_threads_and_reads() {
                 panic!("kind {kind:?}, seed {seed}: {message}");
             }
             let expected = run(&history);
-            for (threads, read_size) in [(2, 1000), (8, 4096), (8, 61)] {
+            for (threads, read_size) in [(2, 1000), (4, 300), (8, 4096), (16, 61)] {
                 let got = run(&History { threads, read_size, ..history.clone() });
                 let what = format!("kind {kind:?}, seed {seed}, {threads} threads, {read_size} bytes a read");
                 assert_same(&format!("{what}: stdout"), &expected.stdout, &got.stdout);
@@ -106,7 +106,7 @@ pub fn histories_with(kind: Kind, test: &str, more_flags: impl Fn(u64) -> String
         history.flags += &more_flags(seed);
         // Every history once; now and then in every way in which its bytes can arrive and be shared out (T9).
         let ways = match seed % 16 {
-            0 => [1, 2, 8].into_iter().flat_map(|threads| [1, 7, 4096].map(|size| (threads, size))).collect(),
+            0 => [1, 2, 4, 8].into_iter().flat_map(|threads| [1, 7, 4096].map(|size| (threads, size))).collect(),
             _ => vec![(history.threads, history.read_size)],
         };
         for (threads, read_size) in ways {

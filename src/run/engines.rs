@@ -15,7 +15,7 @@ use std::time::Duration;
 /// One engine, or several.
 pub enum Engines {
     /// One that does all.
-    Alone(Box<Engine>),
+    Alone(Engine),
     /// Several, with threads of their own.
     Shared(Shards),
 }
@@ -90,7 +90,7 @@ impl Engines {
     }
 
     /// The same at any time, but as it may have been a little while ago, and how long others took to count it.
-    pub fn recent_open_windows(&self) -> (u64, Duration) {
+    pub fn recent_open_windows(&mut self) -> (u64, Duration) {
         match self {
             Engines::Alone(engine) => (engine.open_windows(), Duration::ZERO),
             Engines::Shared(shards) => shards.recent_open_windows(),

@@ -178,8 +178,8 @@ fn start(
         }
     }
     let engine = match shards::count(config) {
-        0 => Engines::Alone(Box::new(engine)),
-        count => Engines::Shared(Shards::start(&config.engine, count, config.gate.is_some(), clock)?),
+        0 => Engines::Alone(engine),
+        count => Engines::Shared(Shards::start(&config.engine, count, config.gate.is_some())?),
     };
     Ok(Started { engine, keeper, streams, watch, writers, fields, source_names, total })
 }

@@ -9,14 +9,12 @@ use crate::engine::shard::{Shard, Share, sum};
 use crate::engine::{Engine, EngineConfig};
 use crate::error::Error;
 use crate::event::EventBatch;
-use crate::host::Clock;
 use crate::metrics::Counters;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// With fewer decoders than this one engine keeps up with them.
 const LEAST_THREADS: usize = 4;
@@ -71,7 +69,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(number: usize, mut shard: Shard, clock: Arc<dyn Clock>) -> Result<Worker, Error> {
+    fn start(number: usize, mut shard: Shard) -> Result<Worker, Error> {
         let (jobs, to_do) = bounded::<Job>(AHEAD + 2);
         let (answer, answers) = bounded::<Answer>(AHEAD + 2);
         let run = move || {
@@ -91,9 +89,9 @@ impl Worker {
                     Job::Count => true,
                 };
                 let report = reporter.finish();
-                let began = clock.now();
+                let began = Instant::now();
                 let tally = if counts { shard.engine().counters() } else { shard.engine().tally() };
-                let counting = counts.then(|| clock.now().saturating_duration_since(began));
+                let counting = counts.then(|| began.elapsed());
                 // The batch has been given up: whoever hears of this may use it again.
                 if answer.send(Answer { report, done: Some(Box::new(Done { tally, counting })) }).is_err() {
                     return;
@@ -161,7 +159,7 @@ pub struct Shards {
     /// How many of them may be left to be told.
     ahead: usize,
     /// Whether somebody wants to know how many windows are open.
-    is_asked: Cell<bool>,
+    is_asked: bool,
 }
 
 impl Shards {
@@ -169,20 +167,15 @@ impl Shards {
     ///
     /// # Errors
     /// The system gives none.
-    pub fn start(
-        config: &EngineConfig,
-        count: usize,
-        is_looked_at: bool,
-        clock: &Arc<dyn Clock>,
-    ) -> Result<Shards, Error> {
+    pub fn start(config: &EngineConfig, count: usize, is_looked_at: bool) -> Result<Shards, Error> {
         let shard = |part| Shard::new(config.clone(), Share::Keys { part, of: count });
-        let workers = (0..count).map(|part| Worker::start(part, shard(part), clock.clone()));
+        let workers = (0..count).map(|part| Worker::start(part, shard(part)));
         Ok(Shards {
             rest: Shard::new(config.clone(), Share::Rest),
             workers: workers.collect::<Result<_, _>>()?,
             handed_out: VecDeque::new(),
             ahead: if is_looked_at { 0 } else { AHEAD },
-            is_asked: Cell::new(false),
+            is_asked: false,
         })
     }
 
@@ -199,7 +192,7 @@ impl Shards {
     /// Hands a batch out.
     pub fn hand_out(&mut self, batch: EventBatch) {
         let batch = Arc::new(batch);
-        let counts = self.is_asked.take();
+        let counts = std::mem::take(&mut self.is_asked);
         for worker in &self.workers {
             worker.give(Job::Take { batch: batch.clone(), counts });
         }
@@ -214,8 +207,8 @@ impl Shards {
     /// Whether the first of them is to be told now: all have taken it, or are too far ahead.
     pub fn is_due(&mut self) -> bool {
         // All are asked, so that nobody waits for one who has answered.
-        let has_come = self.workers.iter_mut().map(Worker::has_next).fold(true, |all, has_next| all && has_next);
-        self.is_busy() && (has_come || self.handed_out.len() > self.ahead)
+        let missing = self.workers.iter_mut().map(Worker::has_next).filter(|has_next| !has_next).count();
+        self.is_busy() && (missing == 0 || self.handed_out.len() > self.ahead)
     }
 
     /// Where something comes from that the first of them waits for.
@@ -275,9 +268,13 @@ impl Shards {
         self.workers.iter().map(|worker| worker.open_windows).sum()
     }
 
-    /// The same as it was a little while ago, and how long it took to count; they are counted again with the next batch.
-    pub fn recent_open_windows(&self) -> (u64, Duration) {
-        self.is_asked.set(true);
+    /// The same at any time: if something is handed out, as it was a little while ago, and how long it took to count them
+    /// then; they are counted again with the next batch.
+    pub fn recent_open_windows(&mut self) -> (u64, Duration) {
+        if !self.is_busy() {
+            return (self.open_windows(), Duration::ZERO);
+        }
+        self.is_asked = true;
         let longest = self.workers.iter().map(|worker| worker.counting).max();
         (self.workers.iter().map(|worker| worker.open_windows).sum(), longest.unwrap_or_default())
     }

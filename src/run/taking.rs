@@ -184,7 +184,7 @@ impl Run {
         self.note_taken(index, &batch, cursor, &step);
         self.streams[index].taken = batch.taken;
         self.streams[index].recycle(batch);
-        self.view.moved(&self.engine, self.streams.iter().map(|stream| stream.taken).sum());
+        self.view.moved(&mut self.engine, self.streams.iter().map(|stream| stream.taken).sum());
         self.refresh();
         step.map_break(Ending::Limit)?;
         self.fields.tell_if_live(self.engine.records(), &mut self.output);

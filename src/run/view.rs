@@ -88,7 +88,7 @@ impl View {
     }
 
     /// The engine has taken a batch; `taken` are the bytes of the inputs up to its end, as they are stored.
-    pub fn moved(&mut self, engine: &Engines, taken: u64) {
+    pub fn moved(&mut self, engine: &mut Engines, taken: u64) {
         self.taken = taken;
         if let Some(progress) = &mut self.progress {
             progress.moved();
@@ -97,7 +97,7 @@ impl View {
     }
 
     /// Draws the line if it is time.
-    pub fn show(&mut self, engine: &Engines) {
+    pub fn show(&mut self, engine: &mut Engines) {
         let Some(progress) = &mut self.progress else { return };
         let now = self.clock.now();
         if progress.wait(now) != Some(Duration::ZERO) {

@@ -65,7 +65,7 @@ impl Run {
         }
         let ready = select.ready();
         if ready == alarm {
-            self.view.show(&self.engine);
+            self.view.show(&mut self.engine);
         }
         if ready == wake { self.hear() } else { ControlFlow::Continue(()) }
     }
@@ -167,7 +167,7 @@ impl Run {
             select.recv(&written);
             let ready = select.ready();
             if ready == alarm {
-                self.view.show(&self.engine);
+                self.view.show(&mut self.engine);
             }
             if ready == wake {
                 self.hear()?;
