@@ -8,8 +8,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use streamw::event::EventBatch;
+use streamw::input::position::Position;
+use streamw::input::tail::disk::FileSystem;
 use streamw::input::tail::together::Together;
 use streamw::input::tail::{Given, Mark, QUIET, Tail, TailOptions};
+use streamw::run::checkpoint::paths::{PathRecord, PathTrace};
+use streamw::time::Timestamp;
 
 use crate::follow_world::{Fate, Files, Step, World, path};
 use crate::history::Rng;
@@ -37,7 +42,17 @@ struct Follower {
     tail: Tail,
     /// Bytes of a line that is not whole.
     begun: Vec<u8>,
+    /// The numbers of the lines it has given.
+    given: Vec<usize>,
+    /// Where the next one begins in its file.
+    at: u64,
+    trace: PathTrace,
+    /// The same as it was since the last checkpoint: the engine takes what was read at its own pace, of each input.
+    traces: Vec<(PathTrace, usize)>,
 }
+
+/// What a checkpoint says of each, and how many lines it had given.
+type Checkpoint = Vec<(String, Position, usize)>;
 
 impl Follower {
     /// Asks once; how long there is nothing to do, if that is so.
@@ -48,17 +63,26 @@ impl Follower {
                 while let Some(end) = self.begun.iter().position(|byte| *byte == b'\n') {
                     let line: Vec<u8> = self.begun.drain(..=end).collect();
                     let line = String::from_utf8(line).expect("ASCII");
-                    files.world().count(line.trim_end(), &self.name)?;
+                    let number = files.world().count(line.trim_end(), &self.name)?;
+                    self.given.extend(number);
+                    self.trace.took(&batch(self.at, &line, number.is_some()));
+                    self.at += line.len() as u64;
+                    self.traces.push((self.trace.clone(), self.given.len()));
                 }
             }
             Given::Mark(mark) => {
                 let mut world = files.world();
                 let told = match &mark {
-                    Mark::Begin { offset, .. } => format!("begins at {offset}"),
+                    Mark::Begin { offset, begun, .. } => format!("begins at {offset} of {}", begun.place.id.inode),
                     Mark::Say(_, text) => text.clone(),
                     other => format!("{other:?}"),
                 };
                 world.trace.push(format!("    {}: {told}", self.name));
+                if let Mark::Begin { begun, offset, .. } = &mark {
+                    self.at = *offset;
+                    self.trace.begun((**begun).clone());
+                    self.traces.push((self.trace.clone(), self.given.len()));
+                }
                 if mark == Mark::Truncated {
                     // If nobody has its rest, the line is not missed either.
                     self.begun.clear();
@@ -73,6 +97,15 @@ impl Follower {
     }
 }
 
+/// A line as the engine takes it; a header is no event.
+fn batch(offset: u64, line: &str, is_event: bool) -> EventBatch {
+    let mut batch = EventBatch::new(0, 0);
+    (batch.offset, batch.consumed, batch.lines) = (offset, line.len() as u64, 1);
+    batch.bytes.extend_from_slice(line.as_bytes());
+    batch.times.extend(is_event.then_some(Timestamp(0)));
+    batch
+}
+
 /// What happens, and who follows what.
 struct History {
     rng: Rng,
@@ -80,10 +113,13 @@ struct History {
     followers: Vec<Follower>,
     now: Instant,
     most: usize,
+    options: TailOptions,
+    checkpoint: Checkpoint,
 }
 
 impl History {
-    fn of(seed: u64) -> History {
+    /// `is_alone` says that the log is followed without its rotations.
+    fn of(seed: u64, is_alone: bool) -> History {
         let mut rng = Rng(seed);
         for _ in 0..3 {
             rng.next();
@@ -96,6 +132,7 @@ impl History {
             &["log", "log.1", "log.2"],
         ]);
         let how = *rng.pick(&[How::Rename, How::CopyTruncate, How::CopyTruncate]);
+        let names = if is_alone { &["log"][..] } else { names };
         let packs = *rng.pick(&[Packs::Never, Packs::Never, Packs::AtOnce, Packs::NextTime]);
         let mut world = World::new(Rng(rng.next()));
         world.padding = *rng.pick(&[0, 40, 40, 600]);
@@ -132,11 +169,69 @@ impl History {
         };
         let follow = |name: &&str| {
             let tail = Tail::start(Arc::new(files.clone()), &path(name), &[], options.clone()).expect("a log");
-            Follower { name: (*name).to_owned(), tail, begun: Vec::new() }
+            let trace = PathTrace::new(tail.place(), tail.beside(), files.world().now());
+            let traces = vec![(trace.clone(), 0)];
+            Follower { name: (*name).to_owned(), tail, begun: Vec::new(), given: Vec::new(), at: 0, trace, traces }
         };
         let followers = names.iter().map(follow).collect();
         let most = *rng.pick(&[7, 100, 1 << 16]);
-        History { rng, files, followers, now: Instant::now(), most }
+        let mut history =
+            History { rng, files, followers, now: Instant::now(), most, options, checkpoint: Checkpoint::new() };
+        history.save();
+        history
+    }
+
+    /// Takes a checkpoint.
+    fn save(&mut self) {
+        let History { rng, followers, .. } = self;
+        let save = |follower: &mut Follower| {
+            let all = follower.traces.len();
+            let at = if rng.chance(60) { all - 1 } else { (rng.next() % all as u64) as usize };
+            follower.traces.drain(..at);
+            let (trace, given) = &follower.traces[0];
+            (serde_json::to_string(&trace.record()).expect("plain data"), trace.position(), *given)
+        };
+        self.checkpoint = followers.iter_mut().map(save).collect();
+    }
+
+    /// Kills the run, and begins another one from the checkpoint.
+    fn kill(&mut self) {
+        let together = Together::default();
+        self.options.together = together;
+        let mut world = self.files.world();
+        world.fates.iter_mut().for_each(|fate| fate.times = 0);
+        let haste = std::mem::take(&mut world.haste);
+        for (follower, (record, position, given)) in self.followers.iter_mut().zip(&self.checkpoint) {
+            follower.given.truncate(*given);
+            follower.given.iter().for_each(|number| world.fates[*number].times = 1);
+            let record: PathRecord = serde_json::from_str(record).expect("plain data");
+            let PathRecord { file, is_telling, .. } = record;
+            let told = if is_telling { "which it tells" } else { "which tells nothing" };
+            let text =
+                format!("    {}: killed, goes on from {} of {}, {told}", follower.name, position.offset, file.inode);
+            world.trace.push(text);
+        }
+        drop(world);
+        let files: Arc<dyn FileSystem> = Arc::new(self.files.clone());
+        for follower in &mut self.followers {
+            follower.tail = Tail::new(files.clone(), &path(&follower.name), &[], self.options.clone());
+            follower.begun.clear();
+        }
+        let lefts = self.checkpoint.iter().map(|(record, position, _)| {
+            let record: PathRecord = serde_json::from_str(record).expect("plain data");
+            (PathTrace::left(&record, position), record)
+        });
+        let lefts: Vec<_> = lefts.collect();
+        for (follower, (left, _)) in self.followers.iter_mut().zip(&lefts) {
+            follower.tail.recall(left);
+        }
+        self.files.world().haste = haste;
+        let positions = self.checkpoint.iter().map(|(_, position, _)| position);
+        for ((follower, (left, record)), position) in self.followers.iter_mut().zip(lefts).zip(positions) {
+            let place = follower.tail.go_on(&left).expect("a log");
+            follower.trace = PathTrace::go_on(&record, position, place);
+            follower.traces = vec![(follower.trace.clone(), follower.given.len())];
+        }
     }
 
     fn pass(&mut self, time: Duration) {
@@ -160,12 +255,18 @@ impl History {
         Ok(())
     }
 
-    fn run(&mut self) -> Result<(), String> {
+    fn run(&mut self, kills: u64) -> Result<(), String> {
         self.settle()?;
         let hastes = [0, 1, 3, 10, 30, 60];
         while !self.files.world().steps.is_empty() {
             if self.rng.chance(20) {
                 self.files.world().haste = *self.rng.pick(&hastes);
+            }
+            if kills > 0 && self.rng.chance(20) {
+                self.save();
+            }
+            if self.rng.chance(kills) {
+                self.kill();
             }
             match self.rng.next() % 4 {
                 0 => self.files.world().step(),
@@ -263,17 +364,17 @@ fn rotation(rng: &mut Rng, world: &mut World, how: How, packs: Packs, keeps: usi
     world.steps.extend(steps);
 }
 
-fn follow(seed: u64) -> Result<(), String> {
-    let mut history = History::of(seed);
-    let result = history.run();
+fn follow(seed: u64, is_alone: bool, kills: u64) -> Result<(), String> {
+    let mut history = History::of(seed, is_alone);
+    let result = history.run(kills);
     result.map_err(|fault| {
         let trace = history.files.world().trace.join("\n");
         format!("{trace}\nseed {seed}: {fault}")
     })
 }
 
-#[test]
-fn r4_r5_r6_whatever_happens_between_any_looks_each_line_comes_once() {
+/// Many histories, in which a run is killed at so many steps in a hundred.
+fn each_line_comes_once(is_alone: bool, kills: u64) {
     let from_environment = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seeds = match from_environment("FOLLOW_SEED") {
         Some(seed) => seed..seed + 1,
@@ -282,7 +383,7 @@ fn r4_r5_r6_whatever_happens_between_any_looks_each_line_comes_once() {
     let mut faults = Vec::new();
     let count = seeds.end - seeds.start;
     for seed in seeds {
-        if let Err(fault) = follow(seed) {
+        if let Err(fault) = follow(seed, is_alone, kills) {
             faults.push(fault);
         }
     }
@@ -290,4 +391,14 @@ fn r4_r5_r6_whatever_happens_between_any_looks_each_line_comes_once() {
         let all: Vec<&str> = faults.iter().filter_map(|fault| fault.lines().last()).collect();
         panic!("{} of {count}:\n{}\n\n{shortest}", faults.len(), all.join("\n"));
     }
+}
+
+#[test]
+fn r4_r5_r6_whatever_happens_between_any_looks_each_line_comes_once() {
+    each_line_comes_once(false, 0);
+}
+
+#[test]
+fn f1_killed_between_any_looks_each_line_comes_once() {
+    each_line_comes_once(true, 5);
 }

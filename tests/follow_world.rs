@@ -120,10 +120,15 @@ impl World {
         self.names.get("log").is_some_and(|inode| *inode == self.writer)
     }
 
-    /// A line was given.
-    pub fn count(&mut self, line: &str, by: &str) -> Result<(), String> {
+    /// The moment it is.
+    pub fn now(&self) -> i64 {
+        self.clock
+    }
+
+    /// A line was given; its number, unless it is the header.
+    pub fn count(&mut self, line: &str, by: &str) -> Result<Option<usize>, String> {
         if line == self.header.trim_end() {
-            return Ok(());
+            return Ok(None);
         }
         self.trace.push(format!("    {by} gives {}", &line[..line.len().min(12)]));
         let number = line.split(':').next().and_then(|number| number.parse::<usize>().ok());
@@ -131,7 +136,7 @@ impl World {
         let fate = fate.and_then(|number| self.fates.get_mut(number));
         let Some(fate) = fate else { return Err(format!("{line:?} was never written")) };
         fate.times += 1;
-        if fate.times > 1 { Err(format!("{line:?} comes twice")) } else { Ok(()) }
+        if fate.times > 1 { Err(format!("{line:?} comes twice")) } else { Ok(number) }
     }
 
     /// Does the next thing.

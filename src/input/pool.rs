@@ -3,7 +3,7 @@
 //! some blocks as well rather than wait for them.
 
 use super::position::Learnt;
-use super::tail::position::Place;
+use super::tail::position::FileBegun;
 use super::{Decode, Layout, Tools, push_bad, too_long};
 use crate::error::{Error, Severity};
 use crate::event::{Aside, EventBatch, Reason, RecordSpan, SourceId, TextSpan};
@@ -53,7 +53,7 @@ pub enum Item<B> {
     /// What has been found out about an input.
     Learnt(SourceId, Box<Learnt>),
     /// Of a followed path a file begins, or goes on here.
-    Begun(SourceId, Box<Place>),
+    Begun(SourceId, Box<FileBegun>),
     /// A read has begun that has to wait.
     Pause(Pause),
     /// The inputs cannot be read on.
@@ -261,7 +261,7 @@ impl Item<Block> {
             Item::Say(severity, text) => Item::Say(severity, text),
             Item::Names(names) => Item::Names(names),
             Item::Learnt(source, learnt) => Item::Learnt(source, learnt),
-            Item::Begun(source, place) => Item::Begun(source, place),
+            Item::Begun(source, begun) => Item::Begun(source, begun),
             Item::Pause(pause) => Item::Pause(pause),
             Item::Failed(error) => Item::Failed(error),
         }

@@ -1,14 +1,11 @@
 //! What a run with `--state` does beside its work: it makes checkpoints when they are due, and one at its end.
 
 use super::Run;
-use super::checkpoint::record::FileId;
 use super::checkpoint::{Keeper, Rest};
 use super::ending::Ending;
-use super::watch::Watch;
 use crate::engine::{Cursor, Input, Stop};
 use crate::error::{Error, Exit, Severity};
 use crate::event::EventBatch;
-use crate::input::tail::disk::{self, Stat};
 use crossbeam_channel::{Receiver, never};
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -128,11 +125,7 @@ impl Run {
         let years = years.filter_map(|(index, stream)| Some((index, stream.last_time()?)));
         let at_hand = self.streams.iter().filter_map(|stream| stream.at_hand.as_ref());
         let parts = at_hand.filter_map(|(batch, cursor)| self.keeper.as_ref()?.within(batch, cursor));
-        let files = self.watch.iter().flat_map(Watch::followed).filter_map(|(source, followed)| {
-            let Stat { id: disk::FileId { device, inode }, modified, .. } = followed.file()?.stat().ok()?;
-            Some((source, FileId { device, inode }, modified))
-        });
-        Rest { parts: parts.collect(), years: years.collect(), files: files.collect(), seen, known }
+        Rest { parts: parts.collect(), years: years.collect(), seen, known }
     }
 
     /// Which checkpoint an end deserves.

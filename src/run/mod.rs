@@ -3,7 +3,7 @@
 
 mod chaos;
 mod checking;
-mod checkpoint;
+pub mod checkpoint;
 mod ending;
 mod engines;
 mod fields;

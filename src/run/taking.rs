@@ -126,9 +126,9 @@ impl Run {
                     keeper.learnt(source, *learnt);
                 }
             }
-            Item::Begun(source, place) => {
+            Item::Begun(source, begun) => {
                 if let Some(keeper) = &mut self.keeper {
-                    keeper.begun(source, *place);
+                    keeper.begun(source, *begun);
                 }
             }
             // Streams keep them.

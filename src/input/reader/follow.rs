@@ -48,8 +48,8 @@ impl Reader {
                 Ok(_) => {}
             }
             match source.feed.take_mark() {
-                Some(Mark::Begin { offset, place, shown }) => {
-                    self.dealer.deal(Item::Begun(source.id, place))?;
+                Some(Mark::Begin { offset, begun, shown }) => {
+                    self.dealer.deal(Item::Begun(source.id, begun))?;
                     return Ok(Some((offset, shown)));
                 }
                 Some(Mark::Say(severity, text)) => self.say(severity, text)?,

@@ -2,8 +2,9 @@
 
 use super::body::Body;
 use super::disk::{FileId, FileSystem, Stat};
+use super::known::{Beside, Known};
 use super::passed::Passed;
-use super::position::{Left, Place};
+use super::position::{FileBegun, Left, Place, Position};
 use super::reading::{Reading, last_line};
 use super::siblings::{Kin, Sibling, whole};
 use super::together::{As, MOST_LOOKS, Standing};
@@ -59,7 +60,13 @@ impl Tail {
     /// # Errors
     /// As [`Tail::start`].
     pub fn begin(&mut self) -> Result<(), Refused> {
-        self.known.replace(&self.survey());
+        let mut siblings = self.survey();
+        // The history is still to be read, by a later run maybe, and under other names.
+        let history: Vec<FileId> =
+            self.history.iter().filter_map(|path| Some(self.files.stat(path).ok()?.id)).collect();
+        siblings.retain(|sibling| !history.contains(&sibling.stat.id));
+        self.known.replace(&siblings);
+        self.beside.note(&self.known, None, false);
         self.queue_history()?;
         let live = self.open_live(self.options.from_end).map_err(|error| (self.path.clone(), error))?;
         let live = self.unless_copied(live).map_err(|error| (self.path.clone(), error))?;
@@ -97,6 +104,17 @@ impl Tail {
         Ok(())
     }
 
+    /// Knows what a former run has read of the path, and lets the others know that are followed: before any of them goes on.
+    pub fn recall(&mut self, left: &Left) {
+        // Whatever has been done to them meanwhile.
+        let last = Some(&left.position).filter(|_| left.is_telling);
+        let formers = left.formers.iter().chain(last).map(Passed::from);
+        self.formers = formers.map(|passed| Former { passing: passed.into(), is_truncated: false }).collect();
+        self.tell_formers();
+        self.known = Known::from(&left.known);
+        self.beside.note(&self.known, None, false);
+    }
+
     /// Begins where a former run was with the path, whatever has become of its file since; what came after that
     /// is read in its order. What that run had read of the history is not read again. Gives the place where the file goes
     /// on, unless it is not there any more.
@@ -105,66 +123,111 @@ impl Tail {
     /// As [`Tail::start`].
     pub fn go_on(&mut self, left: &Left) -> Result<Option<Place>, Refused> {
         let position = &left.position;
-        // Whatever has been done to them meanwhile.
-        let last = Some(position).filter(|_| left.is_telling);
-        let formers = left.formers.iter().chain(last).map(Passed::from);
-        self.formers = formers.map(|passed| Former { passing: passed.into(), is_truncated: false }).collect();
-        self.tell_formers();
-        let siblings = self.survey();
+        self.recall(left);
         if position.id == FileId::default() {
             // There was no file yet; what has come since is to be read from its beginning.
-            self.known.replace_by(&siblings, |sibling| sibling.stat.modified < position.modified);
             self.queue_history()?;
             return Ok(None);
         }
-        // If all that was read is a header, or nothing, the file may have been copied away, emptied and begun anew.
-        let is_certain = left.is_telling || siblings.iter().all(|sibling| sibling.stat.modified <= position.modified);
-        if let Ok((mut body, stat)) = Body::open(&*self.files, &self.path)
-            && left.may_be(&stat)
-            && stat.id == position.id
-            && is_certain
-            && position.is_in(&mut body).unwrap_or(false)
-        {
-            self.known.replace(&siblings);
-            let own = Reading::new(body, stat, position.offset).map_err(|error| (self.path.clone(), error))?;
+        let refused = |error| (self.path.clone(), error);
+        let own = if left.is_telling { self.same(left).map_err(refused)? } else { self.same_untold(left)? };
+        if let Some(own) = own {
+            if left.is_telling {
+                own.passing.get().tell();
+            }
             let place = own.place();
             self.queue.push_back(own);
             self.tell();
             return Ok(Some(place));
         }
-        let past = self.history.iter().filter_map(|path| {
-            let stat = self.files.stat(path).ok()?;
-            Some(Sibling { path: path.clone(), name: Default::default(), kin: Kin::Own, stat })
-        });
-        let past: Vec<Sibling> = past.collect();
-        let found = self.find(&Passed::from(position), &past, |sibling| left.may_be(&sibling.stat));
-        let own = found.as_ref().map(|(_, own)| own.stat);
+        if !left.is_telling {
+            // What is not known is read from its beginning, whichever it was.
+            return Ok(None);
+        }
+        let past: Vec<Sibling> = self.history.iter().filter_map(|path| self.of_history(path)).collect();
+        let found = self.find(&Passed::from(position), &past, |_| true);
         let place = found.as_ref().map(|(_, own)| own.place());
-        if let Some((sibling, own)) = found {
-            self.queue.push_back(own);
-            // What is named as history after it comes next, in the order given.
-            let history = self.history.clone();
-            for past in history.iter().skip_while(|past| **past != sibling.path).skip(1) {
-                let past = self.open_past(past)?;
-                self.queue_last(Some(past));
+        match found {
+            Some((sibling, own)) => {
+                own.passing.get().tell();
+                self.queue.push_back(own);
+                // What is named as history after it comes next, in the order given.
+                let at = self.history.iter().position(|past| *past == sibling.path);
+                self.queue_history_from(at.map_or(self.history.len(), |at| at + 1))?;
             }
-        } else if left.is_telling {
-            self.say(
+            None => self.say(
                 Severity::Warning,
                 "the file that the last run read is not there any more; what it had after that place is lost",
-            );
+            ),
         }
-        let is_earlier = |stat: &Stat| match own {
-            Some(own) => stat.modified < own.modified || stat.id == own.id,
-            // Packed it has its old time, but is younger itself; others of that moment are older.
-            None if stat.modified == position.modified => {
-                stat.created.zip(left.created).is_some_and(|(created, of_own)| created <= of_own)
-            }
-            None => stat.modified < position.modified,
-        };
-        self.known.replace_by(&siblings, |sibling| is_earlier(&sibling.stat));
         self.tell();
         Ok(place)
+    }
+
+    /// The file that has the name, if that is where a former run was.
+    fn same(&self, left: &Left) -> io::Result<Option<Reading>> {
+        match Body::open(&*self.files, &self.path) {
+            Ok((body, stat)) if stat.id == left.position.id => {
+                let passed = Passed::from(&left.position);
+                reading_from(body, stat, &|body| {
+                    Ok(Some(passed.offset()).filter(|_| passed.is_in(body).unwrap_or(false)))
+                })
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The same if all that was read is a header, or nothing. Then the file may have been copied away, emptied and begun anew:
+    /// unless nothing has come beside it, it is read once more from its beginning, in its turn. Of a history that begins with it,
+    /// all is read.
+    fn same_untold(&mut self, left: &Left) -> Result<Option<Reading>, Refused> {
+        let is_left = |stat: &Stat| left.may_be(stat);
+        let past = self.history.iter().position(|path| self.files.stat(path).is_ok_and(|stat| is_left(&stat)));
+        if let Some(at) = past {
+            self.queue_history_from(at)?;
+            return Ok(None);
+        }
+        let Some(named) = self.files.stat(&self.path).ok().filter(is_left) else {
+            return Ok(self.packed_untold(&left.position));
+        };
+        let is_alone = |tail: &mut Tail| tail.unread(Some(named)).iter().all(|sibling| sibling.stat.id == named.id);
+        if !is_alone(self) {
+            return Ok(None);
+        }
+        let own = self.same(left).map_err(|error| (self.path.clone(), error))?;
+        // It may have been copied while it was opened.
+        Ok(own.filter(|_| is_alone(self)))
+    }
+
+    /// What a file may have been packed to of which nothing was read. It is beside what that is a rotation of, which was there
+    /// before it, so that nobody else takes it.
+    fn packed_untold(&self, position: &Position) -> Option<Reading> {
+        if !self.is_rotation() {
+            return None;
+        }
+        let siblings = self.survey_all();
+        whole(&siblings).filter(|sibling| sibling.stat.modified >= position.modified).find_map(|sibling| {
+            let (body, stat) = Body::unpack(&*self.files, &sibling.path).ok().filter(|(body, _)| body.is_packed())?;
+            let offset = |body: &mut Body| {
+                let is_new = self.standing(body, &stat, As::Sibling)? == Standing::New && position.is_in(body)?;
+                Ok(is_new.then_some(position.offset))
+            };
+            reading_from(body, stat, &offset).ok().flatten()
+        })
+    }
+
+    fn of_history(&self, path: &Path) -> Option<Sibling> {
+        let stat = self.files.stat(path).ok()?;
+        Some(Sibling { path: path.to_owned(), name: Default::default(), kin: Kin::Own, stat })
+    }
+
+    /// Queues the files of the history from one on.
+    fn queue_history_from(&mut self, at: usize) -> Result<(), Refused> {
+        for past in self.history.clone().iter().skip(at) {
+            let past = self.open_past(past)?;
+            self.queue_last(Some(past));
+        }
+        Ok(())
     }
 
     /// Queues a file unless it is queued already.
@@ -181,7 +244,7 @@ impl Tail {
 
     /// Opens what has the name now, where it was left if it has been read before.
     fn open_live(&mut self, from_end: bool) -> io::Result<Option<Reading>> {
-        let (mut body, stat) = match Body::open(&*self.files, &self.path) {
+        let (body, stat) = match Body::open(&*self.files, &self.path) {
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(error),
             Err(error) => {
@@ -190,11 +253,14 @@ impl Tail {
             }
         };
         self.complaint = None;
-        let offset = match self.left_at(&mut body, stat.id)? {
-            0 if from_end => last_line(&mut body, stat.size)?,
-            offset => offset,
-        };
-        Ok(Some(Reading::new(body, stat, offset)?))
+        let own = reading_from(body, stat, &|body| self.left_at(body, stat.id).map(Some))?;
+        match own {
+            Some(mut own) if from_end && own.offset() == 0 => {
+                let end = last_line(&mut own.body, stat.size)?;
+                Ok(Some(Reading::new(own.body, stat, end)?))
+            }
+            own => Ok(own),
+        }
     }
 
     /// Where this path has left a file that is there again, or still.
@@ -229,12 +295,16 @@ impl Tail {
             None => self.next_file()?,
         };
         let Some(mut next) = next else { return Ok(false) };
-        let place = Box::new(next.place());
+        let place = next.place();
         let offset = place.offset;
         let mut shown = vec![0; SHOWN.min(usize::try_from(offset).unwrap_or(SHOWN))];
         let length = next.body.fill(0, &mut shown)?;
         shown.truncate(length);
-        self.marks.push_back(Mark::Begin { offset, place, shown });
+        // What follows is of this file; who keeps the places in the one before goes by what was known then.
+        self.beside = Beside::default();
+        self.beside.note(&self.known, Some(&next.stat), false);
+        let begun = Box::new(FileBegun { place, beside: self.beside() });
+        self.marks.push_back(Mark::Begin { offset, begun, shown });
         self.reading = Some(next);
         self.before = self.known.clone();
         Ok(true)
@@ -405,13 +475,15 @@ impl Tail {
                 continue;
             }
             let is_same = stat.id == passed.id();
-            let offset = match self.standing(&mut body, &stat, As::Copy) {
-                Ok(Standing::New) => passed.offset(),
-                Ok(Standing::ReadTo { offset, .. }) => offset.max(passed.offset()),
-                Ok(Standing::Taken) | Err(_) => continue,
+            let offset = |body: &mut Body| match self.standing(body, &stat, As::Copy)? {
+                _ if !passed.is_in(body)? => Ok(None),
+                Standing::New => Ok(Some(passed.offset())),
+                Standing::ReadTo { offset, .. } => Ok(Some(offset.max(passed.offset()))),
+                Standing::Taken => Ok(None),
             };
-            if let Ok(reading) = Reading::new(body, stat, offset) {
-                found = Some((sibling.clone(), reading));
+            match reading_from(body, stat, &offset) {
+                Ok(Some(reading)) => found = Some((sibling.clone(), reading)),
+                Ok(None) | Err(_) => continue,
             }
             if is_same {
                 break;
@@ -431,5 +503,25 @@ impl Tail {
         }
         let since = since.map_or(now, |listed| listed.since);
         Some((Listed { when, since, is_settled: now >= since + SETTLED }, self.survey()))
+    }
+}
+
+/// Begins to read a file at the place that is found in it, if any. It may be emptied and written anew while it is opened; so the
+/// place is looked for once more, when what comes before it has been read.
+///
+/// # Errors
+/// If it cannot be read.
+fn reading_from(
+    mut body: Body,
+    stat: Stat,
+    find: &dyn Fn(&mut Body) -> io::Result<Option<u64>>,
+) -> io::Result<Option<Reading>> {
+    loop {
+        let Some(offset) = find(&mut body)? else { return Ok(None) };
+        let mut reading = Reading::new(body, stat, offset)?;
+        if offset == 0 || find(&mut reading.body)? == Some(offset) {
+            return Ok(Some(reading));
+        }
+        body = reading.body;
     }
 }

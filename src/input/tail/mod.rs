@@ -14,6 +14,7 @@ pub mod body;
 pub mod disk;
 pub mod feed;
 mod find;
+pub mod known;
 pub mod passed;
 pub mod position;
 pub mod reading;
@@ -23,10 +24,11 @@ pub mod together;
 use crate::error::Severity;
 use body::Held;
 use disk::{FileId, FileSystem, Stat};
+use known::{Beside, Known};
 use passed::Passing;
-use position::{Place, Position};
+use position::{FileBegun, Place, Position};
 use reading::{More, Reading};
-use siblings::{Known, Neighbourhood, Sibling};
+use siblings::{Neighbourhood, Sibling};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
@@ -80,7 +82,7 @@ pub enum Mark {
         /// The place.
         offset: u64,
         /// The same, to be known again.
-        place: Box<Place>,
+        begun: Box<FileBegun>,
         /// What the file begins with, if the place is not its beginning: to tell its format and header.
         shown: Vec<u8>,
     },
@@ -130,6 +132,8 @@ pub struct Tail {
     left: Option<Left>,
     formers: VecDeque<Former>,
     known: Known,
+    /// The same for a later run.
+    beside: Beside,
     /// What was known as the file at hand was begun: no copy of it is among that.
     before: Known,
     listed: Option<Listed>,
@@ -169,6 +173,7 @@ impl Tail {
             left: None,
             formers: VecDeque::new(),
             known: Known::default(),
+            beside: Beside::default(),
             before: Known::default(),
             listed: None,
             is_undecided: false,
@@ -195,6 +200,11 @@ impl Tail {
     /// Where reading is, or will begin.
     pub fn place(&self) -> Option<Place> {
         self.reading.as_ref().or(self.queue.front()).map(Reading::place)
+    }
+
+    /// What is known of the files beside the one at hand, or the one that comes first.
+    pub fn beside(&self) -> Beside {
+        self.beside.clone()
     }
 
     /// Whether bytes are at hand.
@@ -224,6 +234,7 @@ impl Tail {
         let given = self.find_some(into, most, now);
         if is_to_look {
             self.tell();
+            self.note_known();
         }
         given
     }
@@ -245,6 +256,9 @@ impl Tail {
             let was_telling = reading.is_telling();
             match reading.look() {
                 Ok(More::Bytes) => {
+                    if let Ok(stat) = reading.body.stat() {
+                        self.beside.note_time(stat.modified);
+                    }
                     if !was_telling && self.gives_way() {
                         continue;
                     }
@@ -331,6 +345,13 @@ impl Tail {
         Some(due.map_or(self.options.poll, |due| self.options.poll.min(due - now)))
     }
 
+    /// Keeps for a later run what is known by now.
+    fn note_known(&self) {
+        if let Some(reading) = &self.reading {
+            self.beside.note(&self.known, Some(&reading.stat), reading.is_telling());
+        }
+    }
+
     /// The file at hand has been read.
     fn finish(&mut self) {
         let Some(mut reading) = self.reading.take() else { return };
@@ -366,7 +387,6 @@ impl Tail {
         match found {
             Some((copy, mut rest)) => {
                 self.say(Severity::Detail, &format!("it was copied to {} and emptied", copy.path.display()));
-                self.known.add(copy.stat);
                 rest.is_finished = true;
                 // It has the same bytes up to here: reading goes on, maybe within a line. What has come since, maybe in
                 // further copies, is found behind it.

@@ -57,9 +57,9 @@ impl From<Passed> for Passing {
 impl From<&Position> for Passed {
     /// What a former run has read; only the ends of it are known.
     fn from(position: &Position) -> Passed {
-        let Position { id, modified, offset, .. } = *position;
+        let Position { id, modified, offset, ref start, .. } = *position;
         let former = Some(position.clone());
-        Passed { former, lines: 2, ..Passed::new(id, modified, offset, &[], &[]) }
+        Passed { former, lines: 2, ..Passed::new(id, modified, offset, start, &[]) }
     }
 }
 
@@ -149,6 +149,11 @@ impl Passed {
         self.lines >= 2 || self.lines == 1 && self.head.starts_with(b"{")
     }
 
+    /// Somebody knows that it does: a record was among it.
+    pub fn tell(&mut self) {
+        self.lines = self.lines.max(2);
+    }
+
     /// Whether the place is within a line.
     pub fn is_within_line(&self) -> bool {
         self.former.is_none() && self.recent.last().is_some_and(|last| *last != b'\n')
@@ -167,8 +172,8 @@ impl Passed {
     /// What is kept of it.
     pub fn position(&self) -> Position {
         let Passed { id, modified, offset, .. } = *self;
-        let position =
-            || Position { id, head: Digest::of(&self.head), trail: Digest::of(self.trail()), offset, modified };
+        let (head, trail) = (Digest::of(&self.head), Digest::of(self.trail()));
+        let position = || Position { id, head, trail, offset, modified, start: self.head.clone() };
         self.former.clone().unwrap_or_else(position)
     }
 
@@ -194,7 +199,7 @@ impl Passed {
 
     /// Whether a file has the first bytes of this one, as far as it goes.
     fn begins_alike(&self, body: &mut Body) -> io::Result<bool> {
-        if let Some(position) = &self.former {
+        if let Some(position) = self.former.as_ref().filter(|_| self.head.is_empty()) {
             return position.begins(body);
         }
         let mut head = vec![0; self.head.len()];
@@ -225,8 +230,14 @@ impl Passed {
             return Ok(false);
         }
         if let Some(position) = &self.former {
-            // Only its first bytes can be compared, which may be a header; but a copy is older than the lines it lacks.
-            let is_older = body.stat()?.modified <= position.modified;
+            if size <= self.head.len() as u64 {
+                return is_at(body, 0, &self.head[..size as usize]);
+            }
+            // Only its first bytes can be compared, and a copy is older than the lines it lacks, if the clock shows it. Where
+            // those bytes are a header it has to.
+            let modified = body.stat()?.modified;
+            let has_lines = memchr::memchr_iter(b'\n', &self.head).nth(1).is_some();
+            let is_older = modified < position.modified || has_lines && modified == position.modified;
             return Ok(is_older && size >= HEAD as u64 && position.begins(body)?);
         }
         let count = usize::try_from(size).unwrap_or(HEAD).min(HEAD).min(self.head.len());

@@ -3,6 +3,7 @@
 
 use super::body::Body;
 use super::disk::{FileId, Stat};
+use super::known::{Beside, KnownRecord};
 use std::io;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -46,6 +47,8 @@ pub struct Position {
     pub offset: u64,
     /// When the file had last been written to: nanoseconds since the epoch, by the file system's clock.
     pub modified: i64,
+    /// The first bytes, where they are still known, maybe more than the head: a copy that lacks the last lines is known by them.
+    pub start: Vec<u8>,
 }
 
 /// Where in a file reading begins, with the bytes by which that is known again.
@@ -69,8 +72,17 @@ impl Place {
     /// What is kept of it.
     pub fn position(&self) -> Position {
         let Place { id, modified, offset, ref head, ref trail, .. } = *self;
-        Position { id, head: Digest::of(head), trail: Digest::of(trail), offset, modified }
+        Position { id, head: Digest::of(head), trail: Digest::of(trail), offset, modified, start: head.clone() }
     }
+}
+
+/// That a file begins, or goes on at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileBegun {
+    /// The place.
+    pub place: Place,
+    /// What is known of the files beside it, as long as it is at hand.
+    pub beside: Beside,
 }
 
 /// What a former run leaves of a followed path.
@@ -84,6 +96,8 @@ pub struct Left {
     pub is_telling: bool,
     /// The ends of files that were read before, oldest first.
     pub formers: Vec<Position>,
+    /// What was known of the files beside it.
+    pub known: KnownRecord,
 }
 
 impl Left {
@@ -95,38 +109,6 @@ impl Left {
 }
 
 impl Position {
-    /// Bytes of an encoded position.
-    pub const ENCODED: usize = 16 + 2 * 20 + 8 + 8;
-
-    /// Appends it as bytes.
-    pub fn encode(&self, into: &mut Vec<u8>) {
-        into.extend(self.id.device.to_le_bytes());
-        into.extend(self.id.inode.to_le_bytes());
-        for digest in [&self.head, &self.trail] {
-            into.extend(digest.length.to_le_bytes());
-            into.extend(digest.hash.to_le_bytes());
-        }
-        into.extend(self.offset.to_le_bytes());
-        into.extend(self.modified.to_le_bytes());
-    }
-
-    /// Reads it back; `None` if these are not the bytes of one.
-    pub fn decode(bytes: &[u8]) -> Option<Position> {
-        let mut rest = bytes;
-        let id = FileId { device: u64::from_le_bytes(take(&mut rest)?), inode: u64::from_le_bytes(take(&mut rest)?) };
-        let mut digest = || {
-            let length = u32::from_le_bytes(take(&mut rest)?);
-            Some(Digest { length, hash: u128::from_le_bytes(take(&mut rest)?) })
-        };
-        let (head, trail) = (digest()?, digest()?);
-        let (offset, modified) = (u64::from_le_bytes(take(&mut rest)?), i64::from_le_bytes(take(&mut rest)?));
-        let is_sound = rest.is_empty()
-            && head.length as usize <= HEAD
-            && trail.length as usize <= TRAIL
-            && u64::from(trail.length) <= offset;
-        is_sound.then_some(Position { id, head, trail, offset, modified })
-    }
-
     /// Whether a file begins as this one and comes to the place as this one, whatever its inode: then it is the same
     /// file or a copy of it.
     ///
@@ -142,52 +124,5 @@ impl Position {
     /// If it cannot be read.
     pub fn begins(&self, body: &mut Body) -> io::Result<bool> {
         self.head.is_at(0, body)
-    }
-}
-
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (first, rest) = bytes.split_first_chunk::<N>()?;
-    *bytes = rest;
-    Some(*first)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn position() -> Position {
-        Position {
-            id: FileId { device: 5, inode: u64::MAX },
-            head: Digest::of(b"a head"),
-            trail: Digest::of(b"trail"),
-            offset: 1 << 40,
-            modified: -1,
-        }
-    }
-
-    #[test]
-    fn a_position_reads_back_and_nothing_else_does() {
-        let mut bytes = Vec::new();
-        position().encode(&mut bytes);
-        assert_eq!(bytes.len(), Position::ENCODED);
-        assert_eq!(Position::decode(&bytes), Some(position()));
-        for length in 0..bytes.len() {
-            assert_eq!(Position::decode(&bytes[..length]), None, "{length} bytes");
-        }
-        bytes.push(0);
-        assert_eq!(Position::decode(&bytes), None);
-    }
-
-    #[test]
-    fn lengths_that_no_position_has_are_refused() {
-        for broken in [
-            Position { head: Digest { length: HEAD as u32 + 1, hash: 0 }, ..position() },
-            Position { trail: Digest { length: TRAIL as u32 + 1, hash: 0 }, ..position() },
-            Position { offset: 4, ..position() },
-        ] {
-            let mut bytes = Vec::new();
-            broken.encode(&mut bytes);
-            assert_eq!(Position::decode(&bytes), None, "{broken:?}");
-        }
     }
 }

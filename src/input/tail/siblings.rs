@@ -1,8 +1,7 @@
 //! The files beside a followed one that it may have been renamed or copied to: in its directory, its name plus a suffix.
 
-use super::disk::{FileId, FileSystem, Stat};
+use super::disk::{FileSystem, Stat};
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -215,99 +214,10 @@ pub fn whole(siblings: &[Sibling]) -> impl Iterator<Item = &Sibling> {
     })
 }
 
-/// Files of which it is known that they need not be read: they were there while the followed file was at hand, or have been
-/// read.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    files: HashMap<FileId, (Stat, Why)>,
-    /// When those were last written to that were there before and are not any more, and their sizes: their packed forms have
-    /// that time too, and as much in them. Files that were read are known by what they hold.
-    gone: HashSet<(i64, u64)>,
-}
-
-/// Why a file is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    WasThere,
-    WasRead,
-    /// It is a copy of what was read, as long as it does not grow.
-    IsCopy,
-}
-
-/// Of a time that was set only so much is the same everywhere: microseconds.
-fn set_time(modified: i64) -> i64 {
-    modified.div_euclid(1000)
-}
-
-impl Known {
-    /// Exactly these siblings are known now.
-    pub fn replace(&mut self, siblings: &[Sibling]) {
-        self.replace_by(siblings, |_| true);
-    }
-
-    /// Exactly these of the siblings are known now.
-    pub fn replace_by(&mut self, siblings: &[Sibling], is_known: impl Fn(&Sibling) -> bool) {
-        let known = siblings.iter().filter(|sibling| is_known(sibling));
-        self.files = known.map(|sibling| (sibling.stat.id, (sibling.stat, Why::WasThere))).collect();
-        self.gone.clear();
-    }
-
-    /// A file has been read.
-    pub fn add(&mut self, stat: Stat) {
-        self.insert(stat, Why::WasRead);
-    }
-
-    /// What a file holds by now has been read.
-    pub fn add_copy(&mut self, stat: Stat) {
-        self.insert(stat, Why::IsCopy);
-    }
-
-    fn insert(&mut self, stat: Stat, why: Why) {
-        let other = self.files.insert(stat.id, (stat, why));
-        if let Some((other, Why::WasThere | Why::IsCopy)) = other.filter(|(other, _)| !is_same(other, &stat)) {
-            self.gone.insert((set_time(other.modified), other.size));
-        }
-    }
-
-    /// Forgets what is not among the siblings any more, but for its time.
-    pub fn retain(&mut self, siblings: &[Sibling]) {
-        let present: HashMap<FileId, &Stat> = siblings.iter().map(|sibling| (sibling.stat.id, &sibling.stat)).collect();
-        let gone = &mut self.gone;
-        self.files.retain(|id, (stat, why)| {
-            let is_there = present.get(id).is_some_and(|present| is_same(present, stat));
-            if !is_there && *why != Why::WasRead {
-                gone.insert((set_time(stat.modified), stat.size));
-            }
-            is_there
-        });
-    }
-
-    /// Whether what was last written to at this moment and holds so many bytes is one of them that was packed.
-    pub fn had(&self, modified: i64, size: impl FnOnce() -> Option<u64>) -> bool {
-        let modified = set_time(modified);
-        let is_then = |(gone, _): &(i64, u64)| *gone == modified;
-        self.gone.iter().any(is_then) && size().is_some_and(|size| self.gone.contains(&(modified, size)))
-    }
-
-    /// Whether this is one of them, and no other file that got its inode.
-    pub fn has(&self, stat: &Stat) -> bool {
-        self.files
-            .get(&stat.id)
-            .is_some_and(|(known, why)| is_same(known, stat) && (*why != Why::IsCopy || known.size == stat.size))
-    }
-}
-
-/// Whether two files of one inode are the same.
-fn is_same(one: &Stat, other: &Stat) -> bool {
-    match (one.created, other.created) {
-        (Some(one), Some(other)) => one == other,
-        _ => (one.size, one.modified) == (other.size, other.modified),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::tail::disk::FileId;
 
     fn sibling(suffix: &str, modified: i64) -> Sibling {
         let stat = Stat {
@@ -341,19 +251,6 @@ mod tests {
             let order: Vec<_> = siblings.iter().map(|sibling| sibling.name.to_string_lossy()).collect();
             assert_eq!(order.join(" "), expected);
         }
-    }
-
-    #[test]
-    fn r1_another_file_with_a_known_inode_is_not_known() {
-        let mut known = Known::default();
-        let first = Stat { created: Some(1), ..sibling(".1", 7).stat };
-        known.add(first);
-        assert!(known.has(&Stat { size: 2, modified: 8, ..first }), "it was written to after all");
-        assert!(!known.has(&Stat { created: Some(2), ..first }));
-        let unknown_age = Stat { created: None, ..first };
-        known.add(unknown_age);
-        assert!(known.has(&unknown_age));
-        assert!(!known.has(&Stat { size: 2, ..unknown_age }));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::input::position::{
     Ends, Learnt, Mismatch, Position, STREAM_TAIL_BYTES, TAIL_BYTES, Trace, check_file, skip,
 };
 use crate::input::reader::Source;
-use crate::input::tail::position::Place;
+use crate::input::tail::position::FileBegun;
 use crate::time::Timestamp;
 use std::io::{self, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -57,16 +57,9 @@ impl Track {
     }
 
     /// A file of it begins.
-    pub fn begun(&mut self, place: Place) {
+    pub fn begun(&mut self, begun: FileBegun) {
         if let Track::Path(path) = self {
-            path.begun(place);
-        }
-    }
-
-    /// A file was last written to at a moment.
-    pub fn seen(&mut self, file: FileId, modified: i64) {
-        if let Track::Path(path) = self {
-            path.seen(file, modified);
+            path.begun(begun);
         }
     }
 }
@@ -115,6 +108,7 @@ impl Inputs {
         }
         let all = record.inputs.iter().map(|record| Tracked { record: record.clone(), trace: None }).collect();
         let mut inputs = Inputs { all, named: Vec::new() };
+        inputs.recall(sources);
         for source in &mut *sources {
             inputs.find(source, record.is_clean, stdin, now)?;
         }
@@ -136,7 +130,7 @@ impl Inputs {
         let trace = match source.feed.tail() {
             Some(tail) => {
                 tail.begin().map_err(unfollowed)?;
-                Track::Path(Box::new(PathTrace::new(tail.place(), now.0)))
+                Track::Path(Box::new(PathTrace::new(tail.place(), tail.beside(), now.0)))
             }
             None => Track::Input(Trace::new(if file.is_some() { TAIL_BYTES } else { STREAM_TAIL_BYTES })),
         };
@@ -175,6 +169,17 @@ impl Inputs {
         }
     }
 
+    /// Lets followed paths know what has been read of each of them.
+    fn recall(&self, sources: &mut [Source]) {
+        for source in sources {
+            let input = self.all.iter().find(|input| input.record.name == source.name);
+            let path = input.and_then(|input| Some((&input.record, input.record.path.as_ref()?)));
+            if let (Some(tail), Some((record, path))) = (source.feed.tail(), path) {
+                tail.recall(&PathTrace::left(path, &record.position));
+            }
+        }
+    }
+
     /// Makes a followed path go on where its record has come to.
     fn go_on_following(&mut self, at: usize, source: &mut Source) -> Result<(), Error> {
         let input = &mut self.all[at];
@@ -187,7 +192,7 @@ impl Inputs {
             return Err(Error::Refused(format!("{} {was}, and {is} (use another --state)", source.name)));
         };
         let position = &input.record.position;
-        let place = tail.go_on(&PathTrace::left(&input.record, path)).map_err(unfollowed)?;
+        let place = tail.go_on(&PathTrace::left(path, position)).map_err(unfollowed)?;
         source.id = SourceId(input.record.id);
         source.start.offset = position.offset;
         source.start.lines = position.lines;

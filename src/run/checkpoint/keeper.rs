@@ -3,7 +3,7 @@
 use super::inputs::Inputs;
 use super::of_output;
 use super::outputs::{Reopened, ToSync, Tracked};
-use super::record::{FileId, Record};
+use super::record::Record;
 use super::writer::{Done, Job, Writer};
 use crate::cli::state::StateConfig;
 use crate::engine::snapshot::Pieces;
@@ -11,7 +11,7 @@ use crate::engine::{Cursor, Engine};
 use crate::error::{Error, Severity};
 use crate::event::{EventBatch, SourceId};
 use crate::input::position::{Learnt, Position};
-use crate::input::tail::position::Place;
+use crate::input::tail::position::FileBegun;
 use crate::output::side::{Output, Which};
 use crate::run::keeping::LastWords;
 use crate::state::{Changes, PieceId};
@@ -114,8 +114,6 @@ pub struct Rest {
     pub parts: Vec<(SourceId, Position)>,
     /// By stream, the local time of the last record, if its times have no year.
     pub years: Vec<(usize, i128)>,
-    /// Which files are read of followed paths, and when these were last written to.
-    pub files: Vec<(SourceId, FileId, i64)>,
     /// See [`Record::seen`].
     pub seen: Vec<bool>,
     /// See [`Record::known`].
@@ -224,9 +222,9 @@ impl Keeper {
     }
 
     /// A file of a followed path begins.
-    pub fn begun(&mut self, source: SourceId, place: Place) {
+    pub fn begun(&mut self, source: SourceId, begun: FileBegun) {
         if let Some(trace) = self.inputs.trace(source) {
-            trace.begun(place);
+            trace.begun(begun);
         }
     }
 
@@ -361,11 +359,6 @@ impl Keeper {
         let mut changes = std::mem::take(&mut self.spare);
         let head = engine.save(&mut Gather(&mut changes));
         let has_ended = |_: u32| moment == LastWords::Final { of_inputs: true };
-        for (source, file, modified) in &rest.files {
-            if let Some(trace) = self.inputs.trace(*source) {
-                trace.seen(*file, *modified);
-            }
-        }
         let record = &mut self.record;
         record.is_clean = moment != LastWords::Passing;
         record.inputs = self.inputs.records(&has_ended);

@@ -4,16 +4,19 @@
 //! has taken: a file counts as begun with the first of them, so that a checkpoint never speaks of a file by nothing but
 //! an inode.
 
-use super::record::{FileId, InputRecord};
+use super::record::FileId;
 use crate::event::{Aside, EventBatch};
 use crate::input::position::{Ends, Extract, HEAD_BYTES, Learnt, Position, TAIL_BYTES, Trace};
 use crate::input::tail::disk;
-use crate::input::tail::position::{self as tail, Digest, Left, Place};
+use crate::input::tail::known::{Beside, KnownRecord};
+use crate::input::tail::position::{self as tail, Digest, FileBegun, Left, Place};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Ends of former files that are remembered (R17).
 const FORMERS: usize = 64;
+/// Of so many of them, how they begin.
+const DETAILED: usize = 8;
 
 /// What a checkpoint says of a followed path beside the position in the file at hand.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,8 +29,47 @@ pub struct PathRecord {
     pub modified: i64,
     /// Whether what was read tells it from other files.
     pub is_telling: bool,
+    /// How it begins.
+    pub start: Start,
     /// The ends of files that were read before, oldest first.
     pub formers: Vec<FormerRecord>,
+    /// What is known of the files beside it.
+    pub known: KnownRecord,
+}
+
+/// The first bytes of a file, where they are known: its first line, which may be a header, and [`HEAD_BYTES`] more. Mostly they
+/// are text, and kept as such: each byte as the character of its number.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Start(Vec<u8>);
+
+/// Longest start that is kept.
+const MOST_START: usize = 8 << 10;
+
+impl Start {
+    /// These bytes come at a place.
+    fn extend(&mut self, offset: u64, bytes: &[u8]) {
+        if offset != self.0.len() as u64 || bytes.is_empty() {
+            return;
+        }
+        let first_line = memchr::memchr(b'\n', &self.0);
+        let first_line = first_line.or_else(|| Some(self.0.len() + memchr::memchr(b'\n', bytes)?));
+        let most = first_line.map_or(MOST_START, |end| MOST_START.min(end + 1 + HEAD_BYTES));
+        let missing = most.saturating_sub(self.0.len());
+        self.0.extend(bytes.iter().take(missing));
+    }
+}
+
+impl From<String> for Start {
+    fn from(text: String) -> Start {
+        Start(text.chars().filter_map(|character| u8::try_from(character).ok()).collect())
+    }
+}
+
+impl From<Start> for String {
+    fn from(Start(bytes): Start) -> String {
+        bytes.into_iter().map(char::from).collect()
+    }
 }
 
 /// The end of a file that was read before.
@@ -38,42 +80,56 @@ pub struct FormerRecord {
     offset: u64,
     head: Extract,
     tail: Extract,
+    start: Start,
 }
 
 impl FormerRecord {
     fn position(&self) -> tail::Position {
-        let FormerRecord { file: FileId { device, inode }, modified, offset, head, tail } = *self;
+        let FormerRecord { file: FileId { device, inode }, modified, offset, head, tail, ref start } = *self;
         let digest =
             |extract: Extract| Digest { length: u32::try_from(extract.length).unwrap_or(u32::MAX), hash: extract.hash };
         let id = disk::FileId { device, inode };
-        tail::Position { id, head: digest(head), trail: digest(tail), offset, modified }
+        tail::Position { id, head: digest(head), trail: digest(tail), offset, modified, start: start.0.clone() }
     }
 }
 
 /// Follows the processing of a followed path.
+#[derive(Clone)]
 pub struct PathTrace {
     record: PathRecord,
     formers: VecDeque<FormerRecord>,
     reach: Reach,
+    beside: Surroundings,
     /// The file that comes next, of which nothing has been taken yet.
-    next: Option<(Place, Option<Learnt>)>,
+    next: Option<(FileBegun, Option<Learnt>)>,
 }
 
 /// Where in the file at hand.
+#[derive(Clone)]
 enum Reach {
     At(Trace),
     /// Where a former run was in a file that is not there any more.
     Lost(Position),
 }
 
+/// What is known of the files beside the one at hand.
+#[derive(Clone)]
+enum Surroundings {
+    /// Whoever reads it says so.
+    Seen(Beside),
+    /// By a former run; nothing has been read since.
+    Kept(KnownRecord),
+}
+
 impl PathTrace {
     /// A path that no run has followed before; reading begins at a place, if there is a file. `now` is by the wall clock.
-    pub fn new(place: Option<Place>, now: i64) -> PathTrace {
+    pub fn new(place: Option<Place>, beside: Beside, now: i64) -> PathTrace {
         let record = PathRecord { modified: now, ..PathRecord::default() };
         let reach = Reach::At(Trace::new(TAIL_BYTES));
-        let mut trace = PathTrace { record, formers: VecDeque::new(), reach, next: None };
+        let surroundings = Surroundings::Seen(beside.clone());
+        let mut trace = PathTrace { record, formers: VecDeque::new(), reach, beside: surroundings, next: None };
         if let Some(place) = place {
-            trace.turn_to(place, None);
+            trace.turn_to(FileBegun { place, beside }, None);
         }
         trace
     }
@@ -82,23 +138,27 @@ impl PathTrace {
     pub fn go_on(record: &PathRecord, position: &Position, place: Option<Place>) -> PathTrace {
         let mut record = record.clone();
         let formers = std::mem::take(&mut record.formers).into();
+        let beside = Surroundings::Kept(std::mem::take(&mut record.known));
         let reach = match place {
-            Some(Place { id, created, modified, head, trail, .. }) => {
+            Some(Place { id, created, modified, offset, head, trail }) => {
+                // Another path of the run may have read more of it.
+                let position = &Position { offset, ..position.clone() };
                 (record.file, record.created, record.modified) = (file_id(id), created, modified);
                 Reach::At(Trace::from(position, Ends { head, tail: trail }, TAIL_BYTES))
             }
             None => Reach::Lost(position.clone()),
         };
-        PathTrace { record, formers, reach, next: None }
+        PathTrace { record, formers, reach, beside, next: None }
     }
 
-    /// What a former run left.
-    pub fn left(InputRecord { position, .. }: &InputRecord, path: &PathRecord) -> Left {
+    /// What a former run left of a path, and how far it was.
+    pub fn left(path: &PathRecord, position: &Position) -> Left {
         Left {
             position: former(path, position).position(),
             created: path.created,
             is_telling: path.is_telling,
             formers: path.formers.iter().map(FormerRecord::position).collect(),
+            known: path.known.clone(),
         }
     }
 
@@ -112,12 +172,26 @@ impl PathTrace {
 
     /// What a checkpoint is to say.
     pub fn record(&self) -> PathRecord {
-        PathRecord { formers: self.formers.iter().cloned().collect(), ..self.record.clone() }
+        let known = match &self.beside {
+            Surroundings::Seen(beside) => beside.record(self.record.is_telling),
+            Surroundings::Kept(known) => known.clone(),
+        };
+        PathRecord { formers: self.formers.iter().cloned().collect(), known, ..self.at_hand() }
+    }
+
+    /// The same of the file at hand alone.
+    fn at_hand(&self) -> PathRecord {
+        let mut record = self.record.clone();
+        if let Surroundings::Seen(beside) = &self.beside {
+            record.modified = beside.modified().unwrap_or(record.modified);
+        }
+        record
     }
 
     /// A file begins, or goes on at a place. What was taken before is of the one before.
-    pub fn begun(&mut self, place: Place) {
+    pub fn begun(&mut self, begun: FileBegun) {
         let now = self.position();
+        let place = &begun.place;
         let is_same = place.offset == now.offset
             && Extract::of(&place.trail) == now.tail
             && Extract::of(&place.head) == now.head
@@ -126,10 +200,11 @@ impl PathTrace {
         if is_same && (place.offset > 0 || self.record.file == file_id(place.id)) {
             (self.record.file, self.record.created) = (file_id(place.id), place.created);
             self.record.modified = place.modified;
+            (self.beside, self.next) = (Surroundings::Seen(begun.beside), None);
         } else if place.offset > 0 || is_first {
-            self.turn_to(place, None);
+            self.turn_to(begun, None);
         } else {
-            self.next = Some((place, None));
+            self.next = Some((begun, None));
         }
     }
 
@@ -142,26 +217,30 @@ impl PathTrace {
         }
     }
 
-    fn turn_to(&mut self, place: Place, learnt: Option<Learnt>) {
+    fn turn_to(&mut self, FileBegun { place, beside }: FileBegun, learnt: Option<Learnt>) {
         if self.record.is_telling {
             if self.formers.len() == FORMERS {
                 self.formers.pop_front();
             }
-            self.formers.push_back(former(&self.record, &self.position()));
+            if let Some(older) = self.formers.len().checked_sub(DETAILED) {
+                self.formers[older].start = Start::default();
+            }
+            self.formers.push_back(former(&self.at_hand(), &self.position()));
         }
         let Place { id, created, modified, offset, head, trail } = place;
         let has_lines = memchr::memchr_iter(b'\n', &head).nth(1).is_some() || head.len() == HEAD_BYTES;
         self.record.file = file_id(id);
         (self.record.created, self.record.modified) = (created, modified);
-        self.record.is_telling = has_lines;
+        (self.record.is_telling, self.record.start) = (has_lines, Start(head.clone()));
+        self.beside = Surroundings::Seen(beside);
         let position = Position { offset, learnt, ..Position::default() };
         self.reach = Reach::At(Trace::from(&position, Ends { head, tail: trail }, TAIL_BYTES));
     }
 
     /// Whatever comes next is of the file that began last.
     fn turn(&mut self, batch: &EventBatch) {
-        if let Some((place, learnt)) = self.next.take() {
-            self.turn_to(place, learnt);
+        if let Some((begun, learnt)) = self.next.take() {
+            self.turn_to(begun, learnt);
         }
         let tells = |aside: &Aside| matches!(aside, Aside::Filtered(_) | Aside::Punctuation(_));
         self.record.is_telling |= !batch.times.is_empty() || batch.asides.iter().any(|placed| tells(&placed.aside));
@@ -171,6 +250,8 @@ impl PathTrace {
     pub fn took(&mut self, batch: &EventBatch) {
         self.turn(batch);
         if let Reach::At(trace) = &mut self.reach {
+            let whole = batch.bytes.len().min(usize::try_from(batch.consumed).unwrap_or(usize::MAX));
+            self.record.start.extend(batch.offset, &batch.bytes[..whole]);
             trace.took(batch);
         }
     }
@@ -179,15 +260,12 @@ impl PathTrace {
     pub fn took_part(&mut self, batch: &EventBatch, bytes: u64) -> u64 {
         self.turn(batch);
         match &mut self.reach {
-            Reach::At(trace) => trace.took_part(batch, bytes),
+            Reach::At(trace) => {
+                let taken = trace.took_part(batch, bytes);
+                self.record.start.extend(batch.offset, &batch.bytes[..batch.bytes.len().min(taken as usize)]);
+                taken
+            }
             Reach::Lost(_) => 0,
-        }
-    }
-
-    /// A file was last written to at a moment.
-    pub fn seen(&mut self, file: FileId, modified: i64) {
-        if self.record.file == file {
-            self.record.modified = modified;
         }
     }
 }
@@ -197,9 +275,9 @@ fn file_id(disk::FileId { device, inode }: disk::FileId) -> FileId {
 }
 
 fn former(path: &PathRecord, position: &Position) -> FormerRecord {
-    let PathRecord { file, modified, .. } = *path;
+    let PathRecord { file, modified, ref start, .. } = *path;
     let Position { offset, head, tail, .. } = *position;
-    FormerRecord { file, modified, offset, head, tail }
+    FormerRecord { file, modified, offset, head, tail, start: start.clone() }
 }
 
 #[cfg(test)]
@@ -217,6 +295,10 @@ mod tests {
             head: bytes.clone(),
             trail: bytes,
         }
+    }
+
+    fn begun(place: Place) -> FileBegun {
+        FileBegun { place, beside: Beside::default() }
     }
 
     fn batch(offset: u64, text: &str, has_events: bool) -> EventBatch {
@@ -237,12 +319,12 @@ mod tests {
 
     #[test]
     fn r9_a_file_counts_as_begun_when_something_of_it_has_been_taken() {
-        let mut trace = PathTrace::new(None, 3);
+        let mut trace = PathTrace::new(None, Beside::default(), 3);
         assert_eq!((at(&trace), trace.record().modified), ((0, 0, 0), 3));
-        trace.begun(place(7, 0, ""));
+        trace.begun(begun(place(7, 0, "")));
         assert_eq!(at(&trace), (7, 0, 0), "the first at once");
         trace.took(&batch(0, "a\nb\n", true));
-        trace.begun(place(8, 0, ""));
+        trace.begun(begun(place(8, 0, "")));
         assert_eq!(at(&trace), (7, 4, 2));
         trace.took(&batch(0, "x\n", true));
         assert_eq!(at(&trace), (8, 2, 1));
@@ -252,10 +334,10 @@ mod tests {
 
     #[test]
     fn r15_a_header_alone_tells_no_file() {
-        let mut trace = PathTrace::new(Some(place(7, 0, "")), 3);
+        let mut trace = PathTrace::new(Some(place(7, 0, "")), Beside::default(), 3);
         trace.took(&batch(0, "ts,v\n", false));
         assert!(!trace.record().is_telling);
-        trace.begun(place(8, 0, ""));
+        trace.begun(begun(place(8, 0, "")));
         trace.took(&batch(0, "ts,v\n1,2\n", true));
         assert!(trace.record().is_telling);
         assert!(trace.record().formers.is_empty(), "whatever begins so would be taken for it");
@@ -263,10 +345,10 @@ mod tests {
 
     #[test]
     fn a_file_that_goes_on_under_another_inode_keeps_its_lines() {
-        let mut trace = PathTrace::new(Some(place(7, 0, "")), 3);
+        let mut trace = PathTrace::new(Some(place(7, 0, "")), Beside::default(), 3);
         trace.took(&batch(0, "a\nb\n", true));
         let mut trace = PathTrace::go_on(&trace.record(), &trace.position(), Some(place(9, 4, "a\nb\n")));
-        trace.begun(place(9, 4, "a\nb\n"));
+        trace.begun(begun(place(9, 4, "a\nb\n")));
         trace.took(&batch(4, "c\n", true));
         assert_eq!(at(&trace), (9, 6, 3));
         assert!(trace.record().formers.is_empty());
@@ -274,10 +356,10 @@ mod tests {
 
     #[test]
     fn a_position_in_a_file_that_is_gone_stays_until_another_file_is_read() {
-        let mut trace = PathTrace::new(Some(place(7, 0, "")), 3);
+        let mut trace = PathTrace::new(Some(place(7, 0, "")), Beside::default(), 3);
         trace.took(&batch(0, "a\nb\n", true));
         let mut trace = PathTrace::go_on(&trace.record(), &trace.position(), None);
-        trace.begun(place(7, 0, ""));
+        trace.begun(begun(place(7, 0, "")));
         assert_eq!(at(&trace), (7, 4, 2));
         trace.took(&batch(0, "x\n", true));
         assert_eq!(at(&trace), (7, 2, 1));
@@ -285,9 +367,9 @@ mod tests {
 
     #[test]
     fn r17_what_is_remembered_of_former_files_is_bounded() {
-        let mut trace = PathTrace::new(None, 3);
+        let mut trace = PathTrace::new(None, Beside::default(), 3);
         for inode in 1..=100_000 {
-            trace.begun(place(inode, 0, ""));
+            trace.begun(begun(place(inode, 0, "")));
             trace.took(&batch(0, &format!("{inode}\n"), true));
         }
         assert_eq!(trace.record().formers.len(), FORMERS);

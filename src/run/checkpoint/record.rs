@@ -14,7 +14,7 @@ use crate::input::position::{Extract, Position};
 use serde::{Deserialize, Serialize};
 
 /// Of this layout. A later one is refused.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Which file something is, as the system knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
