@@ -16,12 +16,12 @@
 //!
 //! From `--threads 4` on, keys are shared out where each has all that its rows need. Every batch then goes to several engines,
 //! which all see the times of all its records, and so know the watermark and what fires at each of them without asking anybody;
-//! each adds the events of its own keys ([`engine::shard`]). What they have to say of a batch is told in one order when all have
+//! each adds the events of its own keys and writes their rows ([`engine::shard`]). What they have to say of a batch is told in one order when all have
 //! taken it ([`engine::report`]):
 //!
 //! ```text
 //!                ┌─▶ Shard of no key: bad records, counts ─┐
-//! EventBatch ────┼─▶ Shard: keys of one part ── Report ────┼─▶ tell: by record, window end and start, key ──▶ Emit
+//! EventBatch ────┼─▶ Shard: keys of one part ── Report ────┼─▶ tell: by record, window end and start, key ──▶ Output
 //!  (by Arc)      └─▶ Shard: keys of another ── Report ─────┘
 //! ```
 //!

@@ -7,7 +7,7 @@ use crate::history::Rng;
 use crate::streams::Program;
 use crate::util::{Output, Streamw, assert_same};
 
-/// Numbers of threads with none, two, two, four and eight shares.
+/// Numbers of threads without shares, and with four, five and eight.
 const THREADS: [&str; 5] = ["2", "4", "5", "8", "16"];
 
 /// Records of so many keys, out of order, with whatever may be between events.
@@ -147,12 +147,12 @@ fn keys_are_shared_out_where_each_has_all_that_its_rows_need() {
     for (flags, shares) in [
         ("-k k -w 1m --threads 1", None),
         ("-k k -w 1m --threads 3", None),
-        ("-k k -w 1m --threads 4", Some(2)),
-        ("-k k -w 1m --threads 7", Some(3)),
+        ("-k k -w 1m --threads 4", Some(4)),
+        ("-k k -w 1m --threads 7", Some(7)),
         ("-k k -w 1m --threads 16", Some(8)),
         ("-k k -w 1m --threads 100", Some(8)),
-        ("-k k -w session:1m --threads 4", Some(2)),
-        ("-k k -w 1h/1m -l 5m --max-bad 5% --threads 4", Some(2)),
+        ("-k k -w session:1m --threads 4", Some(4)),
+        ("-k k -w 1h/1m -l 5m --max-bad 5% --threads 4", Some(4)),
         // One group has one place; several windows have one order; what counts across keys stops at one record.
         ("-w 1m --threads 8", None),
         ("-k k -w 1m -w 5m --threads 8", None),

@@ -254,8 +254,8 @@ pub(super) struct Flags {
 
     /// Decoder threads [default: all cores]
     ///
-    /// From 4 on, the keys are also shared out to half as many threads (8 at the most), each of which keeps the windows of its
-    /// own. That is done with one -w that is tumbling, sliding, cumulate or session, and -k, and without flags whose outcome
+    /// From 4 on, the keys are also shared out to as many threads (8 at the most), each of which keeps the windows of its own
+    /// keys and writes their rows. That is done with one -w that is tumbling, sliding, cumulate or session, and -k, and without flags whose outcome
     /// hangs on other keys or inputs; -v says so. Rows and reports are the same for any number.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Input")]
     pub(super) threads: Option<u16>,

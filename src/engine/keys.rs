@@ -1,7 +1,7 @@
 //! Keys as small integers: each key that has state anywhere is kept once, counted by its uses, and
 //! forgotten with the last of them.
 
-use super::fired::Part;
+use super::fired::Fired;
 use super::sorting::{Sorted, sort_by_key};
 use crate::codec::Damaged;
 use crate::event::column::{self, HEAD, KeyColumn, head};
@@ -251,7 +251,7 @@ impl Keys {
 
     /// As [`Keys::release`], of a key that leaves with a row.
     #[inline]
-    pub fn hand_over(&mut self, id: KeyId, part: &mut Part) {
+    pub fn hand_over(&mut self, id: KeyId, fired: &mut Fired) {
         let entry = &mut self.known.entries[id.0 as usize];
         let (head, length) = (entry.head, self.known.lengths[id.0 as usize]);
         entry.uses -= 1;
@@ -260,8 +260,8 @@ impl Keys {
             _ => (length == LONG).then(|| self.known.long[id.0 as usize].clone()),
         };
         match key {
-            Some(key) => part.push_long(&head, key),
-            None => part.push(&head, length),
+            Some(key) => fired.push_long(&head, key),
+            None => fired.push(&head, length),
         }
     }
 

@@ -102,8 +102,8 @@ pub trait Emit {
     /// A row.
     fn pane(&mut self, pane: &Pane<'_>);
 
-    /// Whether [`Emit::window`] is better than so many panes.
-    fn takes_windows(&self, _rows: usize) -> bool {
+    /// Whether [`Emit::window`] is better than as many panes.
+    fn takes_windows(&self) -> bool {
         false
     }
 

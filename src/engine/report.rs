@@ -1,13 +1,12 @@
 //! What engines with a [share](super::shard) of the work have to say, and how it becomes one again: in the order in which an
 //! engine alone would have said it.
 
-use super::fired::Fired;
 use super::pane::{Emit, LateDrop, Pane, RecordRef, Timing};
 use crate::aggregate::Accumulator;
+use crate::event::column::head;
 use crate::event::{BadRecord, EventBatch};
 use crate::time::Timestamp;
 use crate::window::Window;
-use std::cmp::Ordering;
 use std::ops::Range;
 
 /// When in a batch something is said.
@@ -59,8 +58,8 @@ pub struct Report {
     keys: Vec<u8>,
     /// What panes replace.
     replaces: Vec<Window>,
-    /// Accumulators of whole windows.
-    fired: usize,
+    /// Rows that are written already.
+    text: Vec<u8>,
     /// The entry that is next to be told.
     next: usize,
     /// Whether nothing more is said of the batch.
@@ -75,6 +74,12 @@ struct Entry {
 
 #[derive(Debug)]
 enum What {
+    /// A pane that is written already.
+    Row {
+        window: Window,
+        key: Range<usize>,
+        text: Range<usize>,
+    },
     Pane {
         window: Window,
         timing: Timing,
@@ -83,8 +88,6 @@ enum What {
         cells: Range<usize>,
         replaces: Range<usize>,
     },
-    /// All rows of a window, until they are told.
-    Window(Option<Box<Fired>>, Window),
     LateDrop {
         watermark: Timestamp,
         line: u64,
@@ -95,13 +98,14 @@ enum What {
     },
 }
 
-/// A report of more accumulators, entries or bytes of keys is given away in pieces, so that memory stays bounded.
-const FULL: usize = 1 << 14;
-const FULL_OF_KEYS: usize = 1 << 20;
+/// A report of more is given away in pieces, so that memory stays bounded: of so many accumulators or entries, or bytes of
+/// keys and text.
+const FULL: usize = 1 << 12;
+const FULL_OF_BYTES: usize = 1 << 18;
 
 impl Report {
     fn is_full(&self) -> bool {
-        self.cells.len() + self.fired >= FULL || self.entries.len() >= FULL || self.keys.len() >= FULL_OF_KEYS
+        self.cells.len().max(self.entries.len()) >= FULL || self.keys.len() + self.text.len() >= FULL_OF_BYTES
     }
 
     /// Whether all of it has been told.
@@ -113,35 +117,35 @@ impl Report {
         self.entries.push(Entry { at, what });
     }
 
-    /// What decides when the next entry is told: one step of one event fires windows by end, start and key (T9). What else is
-    /// said at one moment comes from one share.
-    fn order(&self) -> Option<(Moment, Timestamp, Timestamp, &[u8])> {
+    /// What decides when the next entry is told, if there is one.
+    #[inline]
+    fn front(&self, share: usize) -> Option<Front> {
         let Entry { at, what } = self.entries.get(self.next)?;
         let (window, key) = match what {
-            What::Pane { window, key, .. } => (*window, &self.keys[key.clone()]),
-            What::Window(_, window) => (*window, &[][..]),
-            What::LateDrop { .. } | What::Bad { .. } => return Some((*at, Timestamp::MIN, Timestamp::MIN, &[])),
+            What::Row { window, key, .. } | What::Pane { window, key, .. } => (*window, &self.keys[key.clone()]),
+            What::LateDrop { .. } | What::Bad { .. } => {
+                (Window { start: Timestamp::MIN, end: Timestamp::MIN }, &[][..])
+            }
         };
-        Some((*at, window.end, window.start, key))
+        let head = u128::from_be_bytes(head(key));
+        Some(Front { order: (*at, window.end, window.start, head), share })
     }
 
-    /// Takes a whole window out if it is next.
-    fn take_window(&mut self, at: Moment, bounds: Window) -> Option<Fired> {
-        let Entry { at: moment, what: What::Window(fired, window) } = self.entries.get_mut(self.next)? else {
-            return None;
-        };
-        if (*moment, *window) != (at, bounds) {
-            return None;
+    /// The key of the next entry, if it has one.
+    #[cold]
+    fn key(&self) -> &[u8] {
+        match self.entries.get(self.next).map(|entry| &entry.what) {
+            Some(What::Row { key, .. } | What::Pane { key, .. }) => &self.keys[key.clone()],
+            _ => &[],
         }
-        self.next += 1;
-        fired.take().map(|fired| *fired)
     }
 
-    /// Tells the next entry, which is no whole window.
-    fn tell(&mut self, batch: Option<&EventBatch>, emit: &mut dyn Emit) {
+    /// Tells the next entry.
+    fn tell(&mut self, batch: Option<&EventBatch>, emit: &mut dyn TakeRows) {
         let Some(Entry { at, what }) = self.entries.get(self.next) else { return };
         self.next += 1;
         match (what, batch) {
+            (What::Row { text, .. }, _) => emit.rows(&self.text[text.clone()]),
             (What::Pane { window, timing, revision, key, cells, replaces }, _) => emit.pane(&Pane {
                 spec: 0,
                 window: *window,
@@ -163,9 +167,21 @@ impl Report {
                 emit.bad_record(RecordRef { batch, span: bad.span, line: *line }, bad);
             }
             // Without a batch there are no records.
-            (What::LateDrop { .. } | What::Bad { .. }, None) | (What::Window(..), _) => {}
+            (What::LateDrop { .. } | What::Bad { .. }, None) => {}
         }
     }
+}
+
+/// Writes rows as they will come out, each by itself.
+pub trait WriteRow: Send {
+    /// Appends a row.
+    fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>);
+}
+
+/// Takes what engines say, also rows that they have written themselves.
+pub trait TakeRows: Emit {
+    /// Rows that [`WriteRow::row`] has written.
+    fn rows(&mut self, text: &[u8]);
 }
 
 /// Takes what a share has to say, and gives it away.
@@ -173,17 +189,18 @@ pub struct Reporter<'a> {
     now: Moment,
     report: Report,
     give: Option<&'a mut dyn FnMut(Report)>,
+    writer: Option<&'a mut dyn WriteRow>,
 }
 
 impl<'a> Reporter<'a> {
     /// Keeps all that is said until the end.
     pub fn new() -> Reporter<'a> {
-        Reporter { now: Moment::END, report: Report::default(), give: None }
+        Reporter { now: Moment::END, report: Report::default(), give: None, writer: None }
     }
 
-    /// Gives away what is said in pieces.
-    pub fn giving(give: &'a mut dyn FnMut(Report)) -> Reporter<'a> {
-        Reporter { give: Some(give), ..Reporter::new() }
+    /// Gives away what is said in pieces, and rows as text if there is somebody to write them.
+    pub fn giving(give: &'a mut dyn FnMut(Report), writer: Option<&'a mut dyn WriteRow>) -> Reporter<'a> {
+        Reporter { give: Some(give), writer, ..Reporter::new() }
     }
 
     /// What is said from here on is said at this moment.
@@ -214,9 +231,15 @@ impl Default for Reporter<'_> {
 
 impl Emit for Reporter<'_> {
     fn pane(&mut self, pane: &Pane<'_>) {
-        let Report { cells, keys, replaces, .. } = &mut self.report;
+        let Report { cells, keys, replaces, text, .. } = &mut self.report;
         let from = (keys.len(), cells.len(), replaces.len());
         keys.extend_from_slice(pane.key);
+        if let Some(writer) = &mut self.writer {
+            let (key, begin) = (from.0..keys.len(), text.len());
+            writer.row(pane, text);
+            let text = begin..text.len();
+            return self.push(What::Row { window: pane.window, key, text });
+        }
         cells.extend_from_slice(pane.row);
         replaces.extend_from_slice(pane.replaces);
         let to = (keys.len(), cells.len(), replaces.len());
@@ -228,18 +251,6 @@ impl Emit for Reporter<'_> {
             cells: from.1..to.1,
             replaces: from.2..to.2,
         });
-    }
-
-    /// However few there are: what they are together with those of others is not known here.
-    fn takes_windows(&self, _rows: usize) -> bool {
-        true
-    }
-
-    fn window(&mut self, mut fired: Fired) {
-        fired.sort();
-        self.report.fired += fired.cells();
-        let window = fired.window();
-        self.push(What::Window(Some(Box::new(fired)), window));
     }
 
     fn late_drop(&mut self, drop: &LateDrop<'_>) {
@@ -272,39 +283,46 @@ pub fn tell<R: Reports>(
     batch: Option<&EventBatch>,
     heads: &mut [Report],
     more: &mut R,
-    emit: &mut dyn Emit,
+    emit: &mut dyn TakeRows,
 ) -> Result<(), R::Error> {
-    loop {
-        for (share, head) in heads.iter_mut().enumerate() {
-            while head.is_told() && !head.is_last {
-                *head = more.next(share)?;
-            }
-        }
-        let Some(first) = first(heads) else { return Ok(()) };
-        let Entry { at, what } = &heads[first].entries[heads[first].next];
-        let What::Window(_, window) = *what else {
-            heads[first].tell(batch, emit);
-            continue;
-        };
-        let at = *at;
-        let parts = heads.iter_mut().filter_map(|head| head.take_window(at, window));
-        let Some(mut fired) = parts.reduce(joined) else { continue };
-        match emit.takes_windows(fired.rows()) {
-            true => emit.window(fired),
-            false => fired.each(|pane| emit.pane(pane)),
+    let mut fronts = Vec::with_capacity(heads.len());
+    for share in 0..heads.len() {
+        fronts.extend(front(heads, share, more)?);
+    }
+    while let Some(first) = first(&fronts, heads) {
+        let share = fronts[first].share;
+        heads[share].tell(batch, emit);
+        match front(heads, share, more)? {
+            Some(front) => fronts[first] = front,
+            None => drop(fronts.swap_remove(first)),
         }
     }
+    Ok(())
 }
 
-fn joined(mut fired: Fired, other: Fired) -> Fired {
-    fired.join(other);
-    fired
+/// What is next of one of the reports, and when it is told: one step of one event fires windows by end, start and key (T9),
+/// of which the beginning is at hand. What else is said at one moment comes from one share.
+#[derive(Clone, Copy)]
+struct Front {
+    order: (Moment, Timestamp, Timestamp, u128),
+    share: usize,
 }
 
-/// The one of several reports whose next entry comes first.
-fn first(heads: &[Report]) -> Option<usize> {
-    let mut orders = heads.iter().enumerate().filter_map(|(share, head)| Some((share, head.order()?)));
-    let begin = orders.next()?;
-    let first = orders.fold(begin, |first, other| if other.1.cmp(&first.1) == Ordering::Less { other } else { first });
-    Some(first.0)
+/// What a share has to say next, if it has more to say.
+fn front<R: Reports>(heads: &mut [Report], share: usize, more: &mut R) -> Result<Option<Front>, R::Error> {
+    let head = &mut heads[share];
+    while head.is_told() && !head.is_last {
+        *head = more.next(share)?;
+    }
+    Ok(head.front(share))
+}
+
+/// Which comes first.
+#[inline]
+fn first(fronts: &[Front], heads: &[Report]) -> Option<usize> {
+    let is_before = |a: &Front, b: &Front| {
+        let by_order = a.order.cmp(&b.order);
+        by_order.then_with(|| heads[a.share].key().cmp(heads[b.share].key())).is_lt()
+    };
+    (0..fronts.len()).reduce(|first, other| if is_before(&fronts[other], &fronts[first]) { other } else { first })
 }

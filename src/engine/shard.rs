@@ -288,3 +288,44 @@ pub fn sum<'a>(rest: Counters, others: impl Iterator<Item = &'a Counters>) -> Co
         sum
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::column;
+    use crate::time::Span;
+    use crate::time::zone::Zone;
+    use crate::window::spec::WindowSpec;
+
+    #[test]
+    fn keys_are_shared_out_evenly() {
+        for of in [2, 3, 5, 8] {
+            let mut shares = vec![0; of];
+            (0..10_000).for_each(|key| shares[Share::part(column::hash(format!("user-{key}").as_bytes()), of)] += 1);
+            let even = 10_000 / of;
+            assert!(shares.iter().all(|share| (even * 3 / 4..even * 5 / 4).contains(share)), "{shares:?}");
+        }
+    }
+
+    /// What makes it enough to look at the first and the last of some times.
+    #[test]
+    fn t1_times_whose_windows_are_within_range_lie_between_two_others() {
+        let lisbon = Zone::parse("Europe/Lisbon").expect("a zone");
+        let specs = ["10s", "1h/7m", "10s/1h", "7d", "1w", "1mo", "1y", "3mo/1mo", "cumulate:1d/1h", "session:30m"];
+        for (spec, zone) in
+            specs.iter().flat_map(|spec| [(spec, &Zone::utc()), (spec, &lisbon)].map(|(s, z)| (*s, z.clone())))
+        {
+            let fits = |time| match WindowSpec::parse(spec, Span::ZERO, &zone).expect(spec) {
+                WindowSpec::Sliced(assigner) => assigner.slice(time).is_some(),
+                WindowSpec::Sessions(assigner) => assigner.window(time).is_some(),
+                WindowSpec::Count(_) | WindowSpec::Global(_) => true,
+            };
+            const STEP: i64 = 997 * 1_000_000_000;
+            let near = (0..60_000).map(|step| step * STEP);
+            let times = near.clone().map(|from| i64::MIN + from).chain(near.rev().map(|from| i64::MAX - from));
+            let runs: Vec<_> = times.map(|time| fits(Timestamp(time))).collect();
+            let changes = runs.windows(2).filter(|pair| pair[0] != pair[1]).count();
+            assert!(changes <= 2 && runs[runs.len() / 2], "{spec}: {changes} changes");
+        }
+    }
+}

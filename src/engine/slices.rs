@@ -47,6 +47,9 @@ struct Place {
 /// Slices that are remembered. Disorder spreads events over a few.
 const MOST_RECENT: usize = 8;
 
+/// Rows of a window from which on it is worth while to have another thread print them.
+const MANY: usize = 4096;
+
 /// Rows of a slice that are near the processor, however few are looked at.
 const NEAR: usize = 16_384;
 
@@ -312,13 +315,12 @@ impl SliceStore {
         Some(self.assigner.windows(SliceId(slice)).start.max(self.unfired))
     }
 
-    /// Prints a window by handing its rows over as they are, if nothing else needs them and somebody takes them so.
+    /// Prints a window by handing its rows over as they are, if nothing else needs them and they are many.
     fn hand_over(&mut self, window: WindowId, cx: &mut Context<'_>) -> bool {
         let bounds = self.assigner.window(window);
         let is_last = self.assigner.slices_per_window() == 1 && bounds.end <= cx.trigger.horizons(cx.watermark).gone;
         let slice = self.assigner.slices(window).start;
-        let takes_windows = |rows| cx.emit.takes_windows(rows);
-        if !is_last || !self.tree.slice(slice).is_some_and(|table| takes_windows(table.ids.len())) {
+        if !is_last || !cx.emit.takes_windows() || self.tree.slice(slice).is_none_or(|table| table.ids.len() < MANY) {
             return false;
         }
         let Some(table) = self.tree.take(slice, &mut self.changes.gone) else { return false };

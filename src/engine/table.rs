@@ -2,7 +2,7 @@
 
 use super::AHEAD;
 use super::behind::Behind;
-use super::fired::{Fired, Part};
+use super::fired::Fired;
 use super::keys::{KeyId, Keys};
 use super::snapshot::Marks;
 use crate::aggregate::{Accumulator, plan::AggregatePlan};
@@ -167,15 +167,15 @@ impl Table {
     /// Ends the table: its rows leave as those of a window, and its uses of keys end.
     pub fn hand_over(self, spec: usize, window: Window, plan: &AggregatePlan, keys: &mut Keys) -> Fired {
         keys.size.shrink(self.ids.len() * row_bytes(plan));
-        let mut part = Part::new(plan.width(), self.cells);
+        let mut fired = Fired::new(spec, window, plan.width(), self.cells);
         for group in self.ids.chunks(AHEAD) {
             // They lie anywhere in memory. Looked at side by side they are waited for once.
             for id in group {
                 black_box(keys.look_at(*id));
             }
-            group.iter().for_each(|id| keys.hand_over(*id, &mut part));
+            group.iter().for_each(|id| keys.hand_over(*id, &mut fired));
         }
-        Fired::new(spec, window, part)
+        fired
     }
 
     /// Ends the table and its uses of keys.

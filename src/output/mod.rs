@@ -29,6 +29,7 @@ use crate::aggregate::plan::{AggregatePlan, Column};
 use crate::codec::{Damaged, Reader};
 use crate::engine::fill::Filling;
 use crate::engine::pane::Pane;
+use crate::engine::report::WriteRow;
 use crate::time::format::TimeStyle;
 use crate::time::zone::Zone;
 use paint::Paint;
@@ -155,6 +156,15 @@ pub trait Encoder: Send {
     }
 }
 
+/// An encoder whose rows have nothing to do with one another.
+struct RowByRow(Box<dyn Encoder>);
+
+impl WriteRow for RowByRow {
+    fn row(&mut self, pane: &Pane<'_>, out: &mut Vec<u8>) {
+        self.0.row(pane, out);
+    }
+}
+
 impl RowFormat {
     /// As in `-o`.
     pub fn name(self) -> &'static str {
@@ -164,6 +174,16 @@ impl RowFormat {
             RowFormat::Tsv => "tsv",
             RowFormat::Table => "table",
             RowFormat::Prometheus => "prometheus",
+        }
+    }
+
+    /// What writes rows of a shape away from the encoder and from one another, if that is possible: as the encoder would.
+    pub fn writer(self, shape: RowShape) -> Option<Box<dyn WriteRow>> {
+        match self {
+            RowFormat::Ndjson | RowFormat::Csv | RowFormat::Tsv => {
+                Some(Box::new(RowByRow(self.encoder(shape, Paint::default()))))
+            }
+            RowFormat::Table | RowFormat::Prometheus => None,
         }
     }
 

@@ -12,9 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// Rows of a window from which on it is worth while to have another thread print them.
-const MANY: usize = 4096;
-
 /// The encoder and what takes its lines. Whoever has it writes: rows come out in one order.
 struct Desk {
     encoder: Box<dyn Encoder>,
@@ -66,9 +63,9 @@ impl Rows {
         self.may_leave = self.here().is_some_and(|desk| !desk.sink.is_held() && !desk.encoder.is_picture());
     }
 
-    /// Whether it is worth while to hand over a window of so many rows as a whole.
-    pub fn leaves(&self, rows: usize) -> bool {
-        self.may_leave && rows >= MANY
+    /// Whether it is worth while to hand over whole windows.
+    pub fn leaves(&self) -> bool {
+        self.may_leave
     }
 
     /// The desk, once the thread has done what was begun.
@@ -91,6 +88,14 @@ impl Rows {
         }
         if let Some(desk) = self.here() {
             desk.pane(pane);
+        }
+    }
+
+    /// Rows that are written already, by [`RowFormat::writer`](super::RowFormat::writer).
+    #[inline]
+    pub fn written(&mut self, rows: &[u8]) {
+        if let Some(desk) = self.here() {
+            desk.sink.lines(|out| out.extend_from_slice(rows));
         }
     }
 

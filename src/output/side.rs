@@ -11,6 +11,7 @@ use super::text::{for_people, json_key, json_string, json_time};
 use super::{Encoder, RowShape};
 use crate::engine::fired::Fired;
 use crate::engine::pane::{Emit, LateDrop, Pane, RecordRef};
+use crate::engine::report::TakeRows;
 use crate::error::{Error, Severity};
 use crate::event::BadRecord;
 use crate::metrics::{Advance, Counters};
@@ -357,6 +358,12 @@ fn json_advance(out: &mut Vec<u8>, style: &TimeStyle, sources: &[String], advanc
     let _ = write!(out, ",\"later_drops\":{}}}", advance.later_drops);
 }
 
+impl TakeRows for Output {
+    fn rows(&mut self, text: &[u8]) {
+        self.rows.written(text);
+    }
+}
+
 impl Emit for Output {
     fn pane(&mut self, pane: &Pane<'_>) {
         let Some(gate) = &mut self.gate else {
@@ -371,9 +378,9 @@ impl Emit for Output {
         self.failure = judged.err();
     }
 
-    fn takes_windows(&self, rows: usize) -> bool {
+    fn takes_windows(&self) -> bool {
         // What looks at rows sees them one by one.
-        self.gate.is_none() && self.rows.leaves(rows)
+        self.gate.is_none() && self.rows.leaves()
     }
 
     fn window(&mut self, fired: Fired) {

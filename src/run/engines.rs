@@ -4,6 +4,7 @@ use super::Run;
 use super::ending::Ending;
 use super::shards::{Answer, Shards};
 use crate::engine::pane::Emit;
+use crate::engine::report::TakeRows;
 use crate::engine::{Engine, Input, Stop};
 use crate::error::Error;
 use crate::event::EventBatch;
@@ -57,7 +58,7 @@ impl Engines {
     ///
     /// # Errors
     /// A thread broke down.
-    pub fn end(&mut self, last: Input<'_>, emit: &mut dyn Emit) -> Result<(), Error> {
+    pub fn end(&mut self, last: Input<'_>, emit: &mut dyn TakeRows) -> Result<(), Error> {
         match self {
             Engines::Alone(engine) => {
                 // No limit is reached by an end.

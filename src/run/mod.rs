@@ -179,7 +179,7 @@ fn start(
     }
     let engine = match shards::count(config) {
         0 => Engines::Alone(engine),
-        count => Engines::Shared(Shards::start(&config.engine, count, config.gate.is_some())?),
+        count => Engines::Shared(Shards::start(config, count)?),
     };
     Ok(Started { engine, keeper, streams, watch, writers, fields, source_names, total })
 }

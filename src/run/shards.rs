@@ -3,10 +3,9 @@
 //! handed out is bounded, and so is what they have said that nobody has heard yet.
 
 use crate::cli::Config;
-use crate::engine::pane::Emit;
-use crate::engine::report::{Report, Reporter, Reports, tell};
+use crate::engine::Engine;
+use crate::engine::report::{Report, Reporter, Reports, TakeRows, WriteRow, tell};
 use crate::engine::shard::{Shard, Share, sum};
-use crate::engine::{Engine, EngineConfig};
 use crate::error::Error;
 use crate::event::EventBatch;
 use crate::metrics::Counters;
@@ -23,13 +22,16 @@ const MOST: usize = 8;
 /// Batches that are handed out at a time: enough for no shard to wait for another one's.
 const AHEAD: usize = 8;
 
+/// Pieces of reports of one of them that wait to be told.
+const ANSWERS: usize = 4;
+
 /// How many shares a run has; none if one engine does it all.
 pub fn count(config: &Config) -> usize {
     let Config { engine, projection, threads, is_merged, follow, pace, state, .. } = config;
     let is_simple = !is_merged && follow.is_none() && pace.is_none() && state.is_none();
     let has_keys = !projection.keys.is_empty();
     match is_simple && has_keys && *threads >= LEAST_THREADS && engine.can_be_shared() {
-        true => (threads / 2).min(MOST),
+        true => (*threads).min(MOST),
         false => 0,
     }
 }
@@ -69,14 +71,14 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(number: usize, mut shard: Shard) -> Result<Worker, Error> {
+    fn start(number: usize, mut shard: Shard, mut writer: Option<Box<dyn WriteRow>>) -> Result<Worker, Error> {
         let (jobs, to_do) = bounded::<Job>(AHEAD + 2);
-        let (answer, answers) = bounded::<Answer>(AHEAD + 2);
+        let (answer, answers) = bounded::<Answer>(ANSWERS);
         let run = move || {
             for job in to_do {
                 // If nobody listens, the last answer finds that out as well.
                 let mut give = |report| drop(answer.send(Answer { report, done: None }));
-                let mut reporter = Reporter::giving(&mut give);
+                let mut reporter = Reporter::giving(&mut give, writer.as_deref_mut().map(|writer| writer as _));
                 let counts = match job {
                     Job::Take { batch, counts } => {
                         shard.take(&batch, &mut reporter);
@@ -163,13 +165,17 @@ pub struct Shards {
 }
 
 impl Shards {
-    /// Starts so many threads. What looks at the rows may end the run: where it `is_looked_at`, nothing is done ahead of it.
+    /// Starts so many threads.
     ///
     /// # Errors
     /// The system gives none.
-    pub fn start(config: &EngineConfig, count: usize, is_looked_at: bool) -> Result<Shards, Error> {
+    pub fn start(config: &Config, count: usize) -> Result<Shards, Error> {
+        // What looks at rows sees them one by one, and may end the run: nothing is done ahead of it.
+        let is_looked_at = config.gate.is_some();
+        let writer = || if is_looked_at { None } else { config.row_format.writer(config.shape.clone()) };
+        let config = &config.engine;
         let shard = |part| Shard::new(config.clone(), Share::Keys { part, of: count });
-        let workers = (0..count).map(|part| Worker::start(part, shard(part)));
+        let workers = (0..count).map(|part| Worker::start(part, shard(part), writer()));
         Ok(Shards {
             rest: Shard::new(config.clone(), Share::Rest),
             workers: workers.collect::<Result<_, _>>()?,
@@ -221,7 +227,7 @@ impl Shards {
     ///
     /// # Errors
     /// A thread broke down.
-    pub fn tell_next(&mut self, emit: &mut dyn Emit) -> Result<Option<EventBatch>, Error> {
+    pub fn tell_next(&mut self, emit: &mut dyn TakeRows) -> Result<Option<EventBatch>, Error> {
         let Some(batch) = self.handed_out.pop_front() else { return Ok(None) };
         let mut reporter = Reporter::new();
         self.rest.take(&batch, &mut reporter);
@@ -233,14 +239,14 @@ impl Shards {
     ///
     /// # Errors
     /// A thread broke down.
-    pub fn end(&mut self, emit: &mut dyn Emit) -> Result<(), Error> {
+    pub fn end(&mut self, emit: &mut dyn TakeRows) -> Result<(), Error> {
         self.workers.iter().for_each(|worker| worker.give(Job::End));
         let mut reporter = Reporter::new();
         self.rest.end(&mut reporter);
         self.tell(None, reporter.finish(), emit)
     }
 
-    fn tell(&mut self, batch: Option<&EventBatch>, rest: Report, emit: &mut dyn Emit) -> Result<(), Error> {
+    fn tell(&mut self, batch: Option<&EventBatch>, rest: Report, emit: &mut dyn TakeRows) -> Result<(), Error> {
         let mut heads = vec![rest];
         for worker in &mut self.workers {
             heads.push(worker.next()?);
