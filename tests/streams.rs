@@ -240,10 +240,17 @@ fn e3_an_end_of_input_after_the_signal_is_none() {
     }
 }
 
+/// A run with one engine, and one whose keys are shared out.
+const RUNS: [&str; 2] = ["-w 1s -t ts --threads 2", "-w 1s -t ts -k ts --threads 8"];
+
 #[test]
 fn e3_a_signal_stops_a_run_that_is_busy_and_leaves_whole_lines() {
+    RUNS.into_iter().for_each(stopped_while_busy);
+}
+
+fn stopped_while_busy(flags: &str) {
     // An endless input: only the signal ends it.
-    let mut child = command("-w 1s -t ts").spawn().expect("it starts");
+    let mut child = command(flags).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("a pipe");
     let writer = thread::spawn(move || {
         for from in (0u64..).step_by(1000) {
@@ -273,8 +280,8 @@ fn e3_a_signal_stops_a_run_that_is_busy_and_leaves_whole_lines() {
 #[test]
 fn e3_a_closed_stdout_ends_the_run_quietly() {
     // While more comes in, and while nothing does.
-    for goes_on in [true, false] {
-        let mut child = command("-w 10s -t ts --stats").spawn().expect("it starts");
+    for (goes_on, flags) in [(true, ""), (false, ""), (true, " -k ts --threads 8"), (false, " -k ts --threads 8")] {
+        let mut child = command(&format!("-w 10s -t ts --stats{flags}")).spawn().expect("it starts");
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(b"{\"ts\":1}\n{\"ts\":11}\n").expect("stdin is read");
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -333,9 +340,13 @@ fn row_makers(first: u64, size: usize) -> (String, u64) {
 
 #[test]
 fn a_reader_that_does_not_read_holds_up_the_input_and_memory_stays_flat() {
+    RUNS.into_iter().for_each(held_up);
+}
+
+fn held_up(flags: &str) {
     const PAGE: usize = 4096;
     const TOO_MUCH: usize = 32 << 20;
-    let mut child = command("-w 1s -t ts --threads 2").spawn().expect("it starts");
+    let mut child = command(flags).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("a pipe");
     let mut sent = String::new();
     let mut next = 0;
@@ -354,7 +365,8 @@ fn a_reader_that_does_not_read_holds_up_the_input_and_memory_stays_flat() {
     let mut program = program;
     program.rows = lines(program.child.stdout.take().expect("a pipe"));
     drop(stdin);
-    let expected = Streamw::new().args("-w 1s -t ts").stdin(sent).run();
+    let (rest, _) = flags.split_once("--threads").expect("so many");
+    let expected = Streamw::new().args(rest).args("--threads 1").stdin(sent).run();
     let rows: String = program.rows.iter().collect();
     assert_eq!(rows.len(), expected.stdout.len());
     assert!(rows == expected.stdout, "the rows differ from those of a run in one go");
@@ -364,14 +376,16 @@ fn a_reader_that_does_not_read_holds_up_the_input_and_memory_stays_flat() {
 #[test]
 fn e3_a_signal_ends_a_run_whose_reader_does_not_read() {
     // A machine so slow that no time is left for words says none.
-    let told = (0..20).map(|_| stopped_unread()).find(|said| !said.is_empty()).expect("it is said once at least");
-    let lost = "streamw: stopped by a signal; rows that nobody took are lost; 1 open window was not printed\n";
-    assert_eq!(told, lost);
+    for flags in RUNS {
+        let mut told = (0..20).map(|_| stopped_unread(flags)).filter(|said| !said.is_empty());
+        let lost = "streamw: stopped by a signal; rows that nobody took are lost; 1 open window was not printed\n";
+        assert_eq!(told.next().expect("it is said once at least"), lost, "{flags}");
+    }
 }
 
 /// What a run says that is stopped while nobody reads its rows.
-fn stopped_unread() -> String {
-    let mut child = command("-w 1s -t ts").spawn().expect("it starts");
+fn stopped_unread(flags: &str) -> String {
+    let mut child = command(flags).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("a pipe");
     let a_while = Timespec { tv_sec: 1, tv_nsec: 0 };
     let mut next = 0;
