@@ -229,7 +229,7 @@ impl History {
         let positions = self.checkpoint.iter().map(|(_, position, _)| position);
         for ((follower, (left, record)), position) in self.followers.iter_mut().zip(lefts).zip(positions) {
             let place = follower.tail.go_on(&left).expect("a log");
-            follower.trace = PathTrace::go_on(&record, position, place);
+            follower.trace = PathTrace::go_on(&record, position, place, follower.tail.beside());
             follower.traces = vec![(follower.trace.clone(), follower.given.len())];
         }
     }

@@ -1,10 +1,10 @@
-//! Which file comes next: at the start, after the one at hand, and where a former run ended.
+//! Which file comes next: at the start, and after the one at hand.
 
 use super::body::Body;
 use super::disk::{FileId, FileSystem, Stat};
-use super::known::{Beside, Known};
+use super::known::Beside;
 use super::passed::Passed;
-use super::position::{FileBegun, Left, Place, Position};
+use super::position::FileBegun;
 use super::reading::{Reading, last_line};
 use super::siblings::{Kin, Sibling, whole};
 use super::together::{As, MOST_LOOKS, Standing};
@@ -64,7 +64,9 @@ impl Tail {
         // The history is still to be read, by a later run maybe, and under other names.
         let history: Vec<FileId> =
             self.history.iter().filter_map(|path| Some(self.files.stat(path).ok()?.id)).collect();
-        siblings.retain(|sibling| !history.contains(&sibling.stat.id));
+        // So is what has the name, which a link may lead to.
+        let named = self.named();
+        siblings.retain(|sibling| !history.contains(&sibling.stat.id) && named != Some(sibling.stat.id));
         self.known.replace(&siblings);
         self.beside.note(&self.known, None, false);
         self.queue_history()?;
@@ -96,7 +98,7 @@ impl Tail {
         }
     }
 
-    fn queue_history(&mut self) -> Result<(), Refused> {
+    pub(super) fn queue_history(&mut self) -> Result<(), Refused> {
         for past in self.history.clone() {
             let past = self.open_past(&past)?;
             self.queue.push_back(past);
@@ -104,140 +106,14 @@ impl Tail {
         Ok(())
     }
 
-    /// Knows what a former run has read of the path, and lets the others know that are followed: before any of them goes on.
-    pub fn recall(&mut self, left: &Left) {
-        // Whatever has been done to them meanwhile.
-        let last = Some(&left.position).filter(|_| left.is_telling);
-        let formers = left.formers.iter().chain(last).map(Passed::from);
-        self.formers = formers.map(|passed| Former { passing: passed.into(), is_truncated: false }).collect();
-        self.tell_formers();
-        self.known = Known::from(&left.known);
-        self.beside.note(&self.known, None, false);
-    }
-
-    /// Begins where a former run was with the path, whatever has become of its file since; what came after that
-    /// is read in its order. What that run had read of the history is not read again. Gives the place where the file goes
-    /// on, unless it is not there any more.
-    ///
-    /// # Errors
-    /// As [`Tail::start`].
-    pub fn go_on(&mut self, left: &Left) -> Result<Option<Place>, Refused> {
-        let position = &left.position;
-        self.recall(left);
-        if position.id == FileId::default() {
-            // There was no file yet; what has come since is to be read from its beginning.
-            self.queue_history()?;
-            return Ok(None);
-        }
-        let refused = |error| (self.path.clone(), error);
-        let own = if left.is_telling { self.same(left).map_err(refused)? } else { self.same_untold(left)? };
-        if let Some(own) = own {
-            if left.is_telling {
-                own.passing.get().tell();
-            }
-            let place = own.place();
-            self.queue.push_back(own);
-            self.tell();
-            return Ok(Some(place));
-        }
-        if !left.is_telling {
-            // What is not known is read from its beginning, whichever it was.
-            return Ok(None);
-        }
-        let past: Vec<Sibling> = self.history.iter().filter_map(|path| self.of_history(path)).collect();
-        let found = self.find(&Passed::from(position), &past, |_| true);
-        let place = found.as_ref().map(|(_, own)| own.place());
-        match found {
-            Some((sibling, own)) => {
-                own.passing.get().tell();
-                self.queue.push_back(own);
-                // What is named as history after it comes next, in the order given.
-                let at = self.history.iter().position(|past| *past == sibling.path);
-                self.queue_history_from(at.map_or(self.history.len(), |at| at + 1))?;
-            }
-            None => self.say(
-                Severity::Warning,
-                "the file that the last run read is not there any more; what it had after that place is lost",
-            ),
-        }
-        self.tell();
-        Ok(place)
-    }
-
-    /// The file that has the name, if that is where a former run was.
-    fn same(&self, left: &Left) -> io::Result<Option<Reading>> {
-        match Body::open(&*self.files, &self.path) {
-            Ok((body, stat)) if stat.id == left.position.id => {
-                let passed = Passed::from(&left.position);
-                reading_from(body, stat, &|body| {
-                    Ok(Some(passed.offset()).filter(|_| passed.is_in(body).unwrap_or(false)))
-                })
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// The same if all that was read is a header, or nothing. Then the file may have been copied away, emptied and begun anew:
-    /// unless nothing has come beside it, it is read once more from its beginning, in its turn. Of a history that begins with it,
-    /// all is read.
-    fn same_untold(&mut self, left: &Left) -> Result<Option<Reading>, Refused> {
-        let is_left = |stat: &Stat| left.may_be(stat);
-        let past = self.history.iter().position(|path| self.files.stat(path).is_ok_and(|stat| is_left(&stat)));
-        if let Some(at) = past {
-            self.queue_history_from(at)?;
-            return Ok(None);
-        }
-        let Some(named) = self.files.stat(&self.path).ok().filter(is_left) else {
-            return Ok(self.packed_untold(&left.position));
-        };
-        let is_alone = |tail: &mut Tail| tail.unread(Some(named)).iter().all(|sibling| sibling.stat.id == named.id);
-        if !is_alone(self) {
-            return Ok(None);
-        }
-        let own = self.same(left).map_err(|error| (self.path.clone(), error))?;
-        // It may have been copied while it was opened.
-        Ok(own.filter(|_| is_alone(self)))
-    }
-
-    /// What a file may have been packed to of which nothing was read. It is beside what that is a rotation of, which was there
-    /// before it, so that nobody else takes it.
-    fn packed_untold(&self, position: &Position) -> Option<Reading> {
-        if !self.is_rotation() {
-            return None;
-        }
-        let siblings = self.survey_all();
-        whole(&siblings).filter(|sibling| sibling.stat.modified >= position.modified).find_map(|sibling| {
-            let (body, stat) = Body::unpack(&*self.files, &sibling.path).ok().filter(|(body, _)| body.is_packed())?;
-            let offset = |body: &mut Body| {
-                let is_new = self.standing(body, &stat, As::Sibling)? == Standing::New && position.is_in(body)?;
-                Ok(is_new.then_some(position.offset))
-            };
-            reading_from(body, stat, &offset).ok().flatten()
-        })
-    }
-
-    fn of_history(&self, path: &Path) -> Option<Sibling> {
-        let stat = self.files.stat(path).ok()?;
-        Some(Sibling { path: path.to_owned(), name: Default::default(), kin: Kin::Own, stat })
-    }
-
-    /// Queues the files of the history from one on.
-    fn queue_history_from(&mut self, at: usize) -> Result<(), Refused> {
-        for past in self.history.clone().iter().skip(at) {
-            let past = self.open_past(past)?;
-            self.queue_last(Some(past));
-        }
-        Ok(())
-    }
-
     /// Queues a file unless it is queued already.
-    fn queue_last(&mut self, reading: Option<Reading>) {
+    pub(super) fn queue_last(&mut self, reading: Option<Reading>) {
         let is_new = |reading: &Reading| self.queue.iter().all(|other| other.stat.id != reading.stat.id);
         let reading = reading.filter(is_new);
         self.queue.extend(reading);
     }
 
-    fn open_past(&self, path: &Path) -> Result<Reading, Refused> {
+    pub(super) fn open_past(&self, path: &Path) -> Result<Reading, Refused> {
         let opened = Body::unpack(&*self.files, path).and_then(|(body, stat)| Reading::new(body, stat, 0));
         opened.map_err(|error| (path.to_owned(), error))
     }
@@ -288,6 +164,28 @@ impl Tail {
         }
     }
 
+    /// Where the path leads somewhere else now, as links do, also looks there.
+    pub(super) fn follow_link(&mut self, named: Option<Stat>) {
+        if let Ok(target) = self.files.resolve(&self.path)
+            && self.neighbourhood.add(Some(&target))
+        {
+            self.pass_over(&target, named, i64::MAX);
+        }
+    }
+
+    /// What stands beside that to which the path leads since a while, and was last written to by a moment, is none of its
+    /// rotations.
+    pub(super) fn pass_over(&mut self, target: &Path, named: Option<Stat>, by: i64) {
+        let own = self.reading.as_ref().map(|reading| reading.stat.id);
+        for sibling in self.survey() {
+            let id = Some(sibling.stat.id);
+            let is_other = id != own && id != named.map(|named| named.id) && sibling.stat.modified <= by;
+            if is_other && self.neighbourhood.is_of(target, &sibling) {
+                self.known.add_present(sibling.stat);
+            }
+        }
+    }
+
     /// Goes on to the next file, if there is one.
     pub(super) fn open_next(&mut self) -> io::Result<bool> {
         let next = match self.queue.pop_front() {
@@ -301,7 +199,9 @@ impl Tail {
         let length = next.body.fill(0, &mut shown)?;
         shown.truncate(length);
         // What follows is of this file; who keeps the places in the one before goes by what was known then.
-        self.beside = Beside::default();
+        self.begun += 1;
+        self.owed.begin(self.begun, &next.body);
+        self.beside = Beside::new(self.begun, self.owed.clone(), self.neighbourhood.targets());
         self.beside.note(&self.known, Some(&next.stat), false);
         let begun = Box::new(FileBegun { place, beside: self.beside() });
         self.marks.push_back(Mark::Begin { offset, begun, shown });
@@ -311,8 +211,16 @@ impl Tail {
     }
 
     fn next_file(&mut self) -> io::Result<Option<Reading>> {
-        let mut live = self.open_live(false)?;
+        let mut live = match self.open_live(false) {
+            // It may have been renamed, and something else has the name for a moment.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.complain(&error);
+                None
+            }
+            live => live?,
+        };
         let named = live.as_ref().map(|live| live.stat);
+        self.follow_link(named);
         // What has the name now comes last, unless it lost it this very moment.
         let first = self.unread(named).into_iter().next();
         if let Some(sibling) = first.filter(|first| Some(first.stat.id) != named.map(|named| named.id)) {
@@ -393,7 +301,10 @@ impl Tail {
                     continue;
                 }
                 if named.is_some_and(|named| named.id == id) {
-                    unread.push(sibling.clone());
+                    // Where a link leads to is no other name that it got.
+                    if !self.neighbourhood.targets().contains(&sibling.path) {
+                        unread.push(sibling.clone());
+                    }
                     continue;
                 }
                 match self.compare(sibling) {
@@ -511,7 +422,7 @@ impl Tail {
 ///
 /// # Errors
 /// If it cannot be read.
-fn reading_from(
+pub(super) fn reading_from(
     mut body: Body,
     stat: Stat,
     find: &dyn Fn(&mut Body) -> io::Result<Option<u64>>,

@@ -2,9 +2,12 @@
 //! at hand, or have been read. That is kept with the place in the file, so that a later run knows as much (F1).
 
 use super::disk::{FileId, Stat};
+use super::owed::{Owed, Owing};
 use super::siblings::Sibling;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Files that are kept for a later run, the newest. Older ones are known by that.
@@ -62,6 +65,10 @@ pub struct KnownRecord {
     files: Vec<(u64, u64, Seen, Why)>,
     gone: Vec<(i64, u64)>,
     horizon: Option<i64>,
+    /// What is to be read after the file at hand, if nobody else knows that.
+    pub owed: Vec<Owing>,
+    /// What the path has led to as a link.
+    pub targets: Vec<PathBuf>,
 }
 
 /// Of a time that was set only so much is the same everywhere: microseconds.
@@ -74,6 +81,11 @@ impl Known {
     pub fn replace(&mut self, siblings: &[Sibling]) {
         let known = siblings.iter().map(|sibling| (sibling.stat.id, (Seen::from(&sibling.stat), Why::WasThere)));
         *self = Known { files: known.collect(), changes: self.changes + 1, ..Known::default() };
+    }
+
+    /// A file was there before.
+    pub fn add_present(&mut self, stat: Stat) {
+        self.insert(&stat, Why::WasThere);
     }
 
     /// A file has been read.
@@ -149,12 +161,12 @@ impl Known {
         gone.truncate(KEPT);
         let beyond = files.get(KEPT).map(|(_, _, seen, _)| seen.modified);
         files.truncate(KEPT);
-        KnownRecord { files, gone, horizon: self.horizon.max(beyond) }
+        KnownRecord { files, gone, horizon: self.horizon.max(beyond), ..KnownRecord::default() }
     }
 }
 
 impl From<&KnownRecord> for Known {
-    fn from(KnownRecord { files, gone, horizon }: &KnownRecord) -> Known {
+    fn from(KnownRecord { files, gone, horizon, .. }: &KnownRecord) -> Known {
         let file = |(device, inode, seen, why): &(u64, u64, Seen, Why)| {
             (FileId { device: *device, inode: *inode }, (*seen, *why))
         };
@@ -168,8 +180,14 @@ impl From<&KnownRecord> for Known {
 }
 
 /// What is known while a file is at hand, as it changes: for whoever keeps it for a later run.
-#[derive(Clone, Debug, Default)]
-pub struct Beside(Arc<Mutex<Stages>>);
+#[derive(Clone, Default)]
+pub struct Beside {
+    stages: Arc<Mutex<Stages>>,
+    /// Of the file at hand.
+    number: u64,
+    owed: Owed,
+    targets: Vec<PathBuf>,
+}
 
 #[derive(Debug, Default)]
 struct Stages {
@@ -181,8 +199,13 @@ struct Stages {
 }
 
 impl Beside {
+    /// Of the file that a path has begun as one of so many; `owed` is what comes after it, and `targets` what the path has led to.
+    pub fn new(number: u64, owed: Owed, targets: Vec<PathBuf>) -> Beside {
+        Beside { number, owed, targets, ..Beside::default() }
+    }
+
     fn stages(&self) -> MutexGuard<'_, Stages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// So much is known now; `is_telling` says whether what was read tells the file at hand from others. That file itself is
@@ -213,25 +236,29 @@ impl Beside {
 
     /// What is to be kept with a place; `is_telling` as in [`Beside::note`], for what comes before that.
     pub fn record(&self, is_telling: bool) -> KnownRecord {
+        let owed = self.owed.after(self.number);
         let stages = self.stages();
-        if is_telling { stages.newest.record() } else { stages.untold.record() }
-    }
-}
-
-impl From<Known> for Beside {
-    fn from(known: Known) -> Beside {
-        Beside(Arc::new(Mutex::new(Stages { untold: known.clone(), newest: known, modified: None })))
+        let known = if is_telling { stages.newest.record() } else { stages.untold.record() };
+        // A path that is no text cannot be kept as it is; it is found if it has not been swapped.
+        let targets = self.targets.iter().filter(|path| path.to_str().is_some()).cloned().collect();
+        KnownRecord { owed, targets, ..known }
     }
 }
 
 /// They are the same if they change together.
 impl PartialEq for Beside {
     fn eq(&self, other: &Beside) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.stages, &other.stages)
     }
 }
 
 impl Eq for Beside {}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beside").field("number", &self.number).finish_non_exhaustive()
+    }
+}
 
 #[cfg(test)]
 mod tests {

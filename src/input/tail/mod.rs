@@ -15,9 +15,11 @@ pub mod disk;
 pub mod feed;
 mod find;
 pub mod known;
+pub mod owed;
 pub mod passed;
 pub mod position;
 pub mod reading;
+mod resume;
 pub mod siblings;
 pub mod together;
 
@@ -25,6 +27,7 @@ use crate::error::Severity;
 use body::Held;
 use disk::{FileId, FileSystem, Stat};
 use known::{Beside, Known};
+use owed::Owed;
 use passed::Passing;
 use position::{FileBegun, Place, Position};
 use reading::{More, Reading};
@@ -134,6 +137,9 @@ pub struct Tail {
     known: Known,
     /// The same for a later run.
     beside: Beside,
+    /// What is to be read for a later run to know, if this path is a rotation of another; and how many files it has begun.
+    owed: Owed,
+    begun: u64,
     /// What was known as the file at hand was begun: no copy of it is among that.
     before: Known,
     listed: Option<Listed>,
@@ -160,10 +166,14 @@ impl Tail {
     pub fn new(files: Arc<dyn FileSystem>, path: &Path, history: &[PathBuf], options: TailOptions) -> Tail {
         let partners = together::partners(path, &options.apart);
         let family: Vec<PathBuf> = partners.iter().map(|partner| partner.path.clone()).collect();
+        let is_rotation = partners.iter().any(Partner::is_original);
+        let owed = if is_rotation { Owed::of(options.together.clone(), path.to_owned()) } else { Owed::default() };
+        let neighbourhood = Neighbourhood::of(&*files, path, &options.apart, &family);
         Tail {
             path: path.to_owned(),
             name: path.display().to_string(),
-            neighbourhood: Neighbourhood::of(&*files, path, &options.apart, &family),
+            beside: Beside::new(0, owed.clone(), neighbourhood.targets()),
+            neighbourhood,
             partners,
             files,
             options,
@@ -173,7 +183,8 @@ impl Tail {
             left: None,
             formers: VecDeque::new(),
             known: Known::default(),
-            beside: Beside::default(),
+            owed,
+            begun: 0,
             before: Known::default(),
             listed: None,
             is_undecided: false,
@@ -317,6 +328,7 @@ impl Tail {
             self.left = None;
             return Some(self.options.poll);
         }
+        self.follow_link(named);
         let later = match self.queue.len() {
             0 => self.unread(named).len() + self.due_beside(named),
             queued => queued,

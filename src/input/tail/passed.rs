@@ -5,7 +5,7 @@
 
 use super::body::Body;
 use super::disk::FileId;
-use super::position::{Digest, HEAD, Position, TRAIL};
+use super::position::{Digest, HEAD, Position, Start, TRAIL};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,7 +59,7 @@ impl From<&Position> for Passed {
     fn from(position: &Position) -> Passed {
         let Position { id, modified, offset, ref start, .. } = *position;
         let former = Some(position.clone());
-        Passed { former, lines: 2, ..Passed::new(id, modified, offset, start, &[]) }
+        Passed { former, lines: 2, ..Passed::new(id, modified, offset, start.bytes(), &[]) }
     }
 }
 
@@ -173,7 +173,7 @@ impl Passed {
     pub fn position(&self) -> Position {
         let Passed { id, modified, offset, .. } = *self;
         let (head, trail) = (Digest::of(&self.head), Digest::of(self.trail()));
-        let position = || Position { id, head, trail, offset, modified, start: self.head.clone() };
+        let position = || Position { id, head, trail, offset, modified, start: Start::of(&self.head) };
         self.former.clone().unwrap_or_else(position)
     }
 

@@ -4,6 +4,7 @@
 use super::body::Body;
 use super::disk::{FileId, Stat};
 use super::known::{Beside, KnownRecord};
+use serde::{Deserialize, Serialize};
 use std::io;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -48,7 +49,52 @@ pub struct Position {
     /// When the file had last been written to: nanoseconds since the epoch, by the file system's clock.
     pub modified: i64,
     /// The first bytes, where they are still known, maybe more than the head: a copy that lacks the last lines is known by them.
-    pub start: Vec<u8>,
+    pub start: Start,
+}
+
+/// The first bytes of a file, where they are known: its first line, which may be a header, and [`HEAD`] more. Mostly they
+/// are text, and kept as such: each byte as the character of its number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Start(Vec<u8>);
+
+/// Longest start that is kept.
+const MOST_START: usize = 8 << 10;
+
+impl Start {
+    /// These bytes.
+    pub fn of(bytes: &[u8]) -> Start {
+        Start(bytes.to_vec())
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// These bytes come at a place.
+    pub fn extend(&mut self, offset: u64, bytes: &[u8]) {
+        if offset != self.0.len() as u64 || bytes.is_empty() {
+            return;
+        }
+        let first_line = memchr::memchr(b'\n', &self.0);
+        let first_line = first_line.or_else(|| Some(self.0.len() + memchr::memchr(b'\n', bytes)?));
+        let most = first_line.map_or(MOST_START, |end| MOST_START.min(end + 1 + HEAD));
+        let missing = most.saturating_sub(self.0.len());
+        self.0.extend(bytes.iter().take(missing));
+    }
+}
+
+impl From<String> for Start {
+    fn from(text: String) -> Start {
+        Start(text.chars().filter_map(|character| u8::try_from(character).ok()).collect())
+    }
+}
+
+impl From<Start> for String {
+    fn from(Start(bytes): Start) -> String {
+        bytes.into_iter().map(char::from).collect()
+    }
 }
 
 /// Where in a file reading begins, with the bytes by which that is known again.
@@ -72,7 +118,7 @@ impl Place {
     /// What is kept of it.
     pub fn position(&self) -> Position {
         let Place { id, modified, offset, ref head, ref trail, .. } = *self;
-        Position { id, head: Digest::of(head), trail: Digest::of(trail), offset, modified, start: head.clone() }
+        Position { id, head: Digest::of(head), trail: Digest::of(trail), offset, modified, start: Start::of(head) }
     }
 }
 

@@ -6,6 +6,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// Files that a link has led to beside which something is still looked for.
+const MOST_TARGETS: usize = 4;
+
 /// Looks at a directory in which names come and go all the time, after which the last one counts.
 const MOST_LOOKS: usize = 16;
 
@@ -35,6 +38,8 @@ pub struct Sibling {
 
 /// Where siblings of a path are looked for: beside it and, if it is a link, beside what it leads to.
 pub struct Neighbourhood {
+    /// The first is that of the path; the others are of files that it led to as a link, the newest last. These have been read under
+    /// other names, so that they are siblings themselves.
     places: Vec<(PathBuf, OsString)>,
     /// Others that are followed.
     apart: Vec<(PathBuf, OsString, PathBuf)>,
@@ -51,14 +56,40 @@ impl Neighbourhood {
             let directory = files.resolve(directory).unwrap_or_else(|_| directory.to_owned());
             Some((directory, path.file_name()?.to_owned()))
         };
-        let mut places = Vec::new();
-        for path in [Some(path.to_owned()), files.resolve(path).ok()].into_iter().flatten() {
-            let place = place(&path).filter(|place| !places.contains(place));
-            places.extend(place);
-        }
+        let places = place(path).into_iter().collect();
         let apart = apart.iter().filter(|other| *other != path);
         let apart = apart.filter_map(|path| place(path).map(|(directory, name)| (directory, name, path.clone())));
-        Neighbourhood { places, apart: apart.collect(), family: family.iter().filter_map(|path| place(path)).collect() }
+        let family = family.iter().filter_map(|path| place(path)).collect();
+        let mut neighbourhood = Neighbourhood { places, apart: apart.collect(), family };
+        neighbourhood.add(files.resolve(path).ok().as_deref());
+        neighbourhood
+    }
+
+    /// Also looks beside a file that the path leads to as a link. False if it does so already.
+    pub fn add(&mut self, target: Option<&Path>) -> bool {
+        let place = target.and_then(|target| Some((target.parent()?.to_owned(), target.file_name()?.to_owned())));
+        let Some(place) = place.filter(|place| !self.places.contains(place)) else { return false };
+        if self.places.len() > MOST_TARGETS {
+            self.places.remove(1);
+        }
+        self.places.push(place);
+        true
+    }
+
+    /// Looks beside the path alone.
+    pub fn forget_targets(&mut self) {
+        self.places.truncate(1);
+    }
+
+    /// What the path has led to, as it is or as a link.
+    pub fn targets(&self) -> Vec<PathBuf> {
+        self.places.iter().map(|(directory, name)| directory.join(name)).collect()
+    }
+
+    /// Whether a sibling is one of what the path led to.
+    pub fn is_of(&self, target: &Path, sibling: &Sibling) -> bool {
+        sibling.path.parent() == target.parent()
+            && target.file_name().is_some_and(|name| suffix(&sibling.name, name).is_some())
     }
 
     /// The directories, and how siblings' names begin in each.
@@ -131,6 +162,9 @@ impl Neighbourhood {
         };
         let is_packed = |name: &OsStr| unpacked == name.as_bytes() && is_rotation(name);
         let nearness = |name: &OsStr| suffix(candidate, name).filter(|_| !is_packed(name)).map(|_| name.len());
+        if self.places.iter().skip(1).any(|(place, name)| is_here(place) && name == candidate) {
+            return Some(Kin::Own);
+        }
         let own = self.places.iter().filter(|(place, _)| is_here(place)).filter_map(|(_, name)| nearness(name)).max();
         let others = apart.filter_map(|(_, name, _)| nearness(name)).max();
         if own.is_some() && own >= others {

@@ -11,6 +11,7 @@
 use super::Tail;
 use super::body::Body;
 use super::disk::{FileId, Stat};
+use super::owed::Owing;
 use super::passed::Passing;
 use super::reading::Reading;
 use super::siblings::{Kin, Sibling, suffix};
@@ -104,7 +105,19 @@ pub enum Standing {
     Taken,
 }
 
+impl Partner {
+    /// Whether the path is named as a rotation of it.
+    pub fn is_original(&self) -> bool {
+        self.is_original
+    }
+}
+
 impl Together {
+    /// Files that have come to have the name of a path and have not been begun.
+    pub fn waiting_for(&self, path: &Path) -> Vec<Owing> {
+        self.paths().get(path).map_or(Vec::new(), |reached| reached.due.iter().filter_map(Owing::of).collect())
+    }
+
     /// Keeps the others from looking.
     pub fn turn(&self) -> MutexGuard<'_, ()> {
         self.0.turn.lock().unwrap_or_else(PoisonError::into_inner)
@@ -148,7 +161,7 @@ impl Furthest {
 impl Tail {
     /// Whether this path is named as a rotation of another.
     pub(super) fn is_rotation(&self) -> bool {
-        self.partners.iter().any(|partner| partner.is_original)
+        self.partners.iter().any(Partner::is_original)
     }
 
     /// Says how far this one is.
@@ -214,6 +227,24 @@ impl Tail {
     /// A file that has come to have this name is to be read after what came before it.
     pub(super) fn await_due(&self, body: Body, id: FileId) {
         self.options.together.paths().entry(self.path.clone()).or_default().is_to_come(body, id);
+    }
+
+    /// These files are to be read before others that have come to have this name.
+    pub(super) fn await_first(&self, first: Vec<(Body, FileId)>) {
+        let mut paths = self.options.together.paths();
+        let reached = paths.entry(self.path.clone()).or_default();
+        let is_first = |due: &Body| due.stat().is_ok_and(|due| first.iter().any(|(_, id)| *id == due.id));
+        reached.due.retain(|due| !is_first(due));
+        for (body, id) in first.into_iter().rev() {
+            if !reached.has_at_hand(id) {
+                reached.due.push_front(body);
+            }
+        }
+    }
+
+    /// Whether a file waits for this path.
+    pub(super) fn has_due(&self, id: FileId) -> bool {
+        self.options.together.paths().get(&self.path).is_some_and(|reached| reached.is_due(id))
     }
 
     /// Files that have come to have this name and have lost it.

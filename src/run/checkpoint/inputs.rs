@@ -197,7 +197,7 @@ impl Inputs {
         source.start.offset = position.offset;
         source.start.lines = position.lines;
         source.start.learnt.clone_from(&position.learnt);
-        input.trace = Some(Track::Path(Box::new(PathTrace::go_on(path, position, place))));
+        input.trace = Some(Track::Path(Box::new(PathTrace::go_on(path, position, place, tail.beside()))));
         self.named.push(input.record.id);
         Ok(())
     }

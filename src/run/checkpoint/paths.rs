@@ -9,7 +9,7 @@ use crate::event::{Aside, EventBatch};
 use crate::input::position::{Ends, Extract, HEAD_BYTES, Learnt, Position, TAIL_BYTES, Trace};
 use crate::input::tail::disk;
 use crate::input::tail::known::{Beside, KnownRecord};
-use crate::input::tail::position::{self as tail, Digest, FileBegun, Left, Place};
+use crate::input::tail::position::{self as tail, Digest, FileBegun, Left, Place, Start};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -37,41 +37,6 @@ pub struct PathRecord {
     pub known: KnownRecord,
 }
 
-/// The first bytes of a file, where they are known: its first line, which may be a header, and [`HEAD_BYTES`] more. Mostly they
-/// are text, and kept as such: each byte as the character of its number.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct Start(Vec<u8>);
-
-/// Longest start that is kept.
-const MOST_START: usize = 8 << 10;
-
-impl Start {
-    /// These bytes come at a place.
-    fn extend(&mut self, offset: u64, bytes: &[u8]) {
-        if offset != self.0.len() as u64 || bytes.is_empty() {
-            return;
-        }
-        let first_line = memchr::memchr(b'\n', &self.0);
-        let first_line = first_line.or_else(|| Some(self.0.len() + memchr::memchr(b'\n', bytes)?));
-        let most = first_line.map_or(MOST_START, |end| MOST_START.min(end + 1 + HEAD_BYTES));
-        let missing = most.saturating_sub(self.0.len());
-        self.0.extend(bytes.iter().take(missing));
-    }
-}
-
-impl From<String> for Start {
-    fn from(text: String) -> Start {
-        Start(text.chars().filter_map(|character| u8::try_from(character).ok()).collect())
-    }
-}
-
-impl From<Start> for String {
-    fn from(Start(bytes): Start) -> String {
-        bytes.into_iter().map(char::from).collect()
-    }
-}
-
 /// The end of a file that was read before.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FormerRecord {
@@ -89,7 +54,7 @@ impl FormerRecord {
         let digest =
             |extract: Extract| Digest { length: u32::try_from(extract.length).unwrap_or(u32::MAX), hash: extract.hash };
         let id = disk::FileId { device, inode };
-        tail::Position { id, head: digest(head), trail: digest(tail), offset, modified, start: start.0.clone() }
+        tail::Position { id, head: digest(head), trail: digest(tail), offset, modified, start: start.clone() }
     }
 }
 
@@ -99,7 +64,8 @@ pub struct PathTrace {
     record: PathRecord,
     formers: VecDeque<FormerRecord>,
     reach: Reach,
-    beside: Surroundings,
+    /// What is known of the files beside the one at hand.
+    beside: Beside,
     /// The file that comes next, of which nothing has been taken yet.
     next: Option<(FileBegun, Option<Learnt>)>,
 }
@@ -112,22 +78,12 @@ enum Reach {
     Lost(Position),
 }
 
-/// What is known of the files beside the one at hand.
-#[derive(Clone)]
-enum Surroundings {
-    /// Whoever reads it says so.
-    Seen(Beside),
-    /// By a former run; nothing has been read since.
-    Kept(KnownRecord),
-}
-
 impl PathTrace {
     /// A path that no run has followed before; reading begins at a place, if there is a file. `now` is by the wall clock.
     pub fn new(place: Option<Place>, beside: Beside, now: i64) -> PathTrace {
         let record = PathRecord { modified: now, ..PathRecord::default() };
         let reach = Reach::At(Trace::new(TAIL_BYTES));
-        let surroundings = Surroundings::Seen(beside.clone());
-        let mut trace = PathTrace { record, formers: VecDeque::new(), reach, beside: surroundings, next: None };
+        let mut trace = PathTrace { record, formers: VecDeque::new(), reach, beside: beside.clone(), next: None };
         if let Some(place) = place {
             trace.turn_to(FileBegun { place, beside }, None);
         }
@@ -135,10 +91,10 @@ impl PathTrace {
     }
 
     /// A path that a former run followed; it goes on at a place, if the file was found again.
-    pub fn go_on(record: &PathRecord, position: &Position, place: Option<Place>) -> PathTrace {
+    pub fn go_on(record: &PathRecord, position: &Position, place: Option<Place>, beside: Beside) -> PathTrace {
         let mut record = record.clone();
         let formers = std::mem::take(&mut record.formers).into();
-        let beside = Surroundings::Kept(std::mem::take(&mut record.known));
+        record.known = KnownRecord::default();
         let reach = match place {
             Some(Place { id, created, modified, offset, head, trail }) => {
                 // Another path of the run may have read more of it.
@@ -172,19 +128,14 @@ impl PathTrace {
 
     /// What a checkpoint is to say.
     pub fn record(&self) -> PathRecord {
-        let known = match &self.beside {
-            Surroundings::Seen(beside) => beside.record(self.record.is_telling),
-            Surroundings::Kept(known) => known.clone(),
-        };
+        let known = self.beside.record(self.record.is_telling);
         PathRecord { formers: self.formers.iter().cloned().collect(), known, ..self.at_hand() }
     }
 
     /// The same of the file at hand alone.
     fn at_hand(&self) -> PathRecord {
         let mut record = self.record.clone();
-        if let Surroundings::Seen(beside) = &self.beside {
-            record.modified = beside.modified().unwrap_or(record.modified);
-        }
+        record.modified = self.beside.modified().unwrap_or(record.modified);
         record
     }
 
@@ -200,7 +151,7 @@ impl PathTrace {
         if is_same && (place.offset > 0 || self.record.file == file_id(place.id)) {
             (self.record.file, self.record.created) = (file_id(place.id), place.created);
             self.record.modified = place.modified;
-            (self.beside, self.next) = (Surroundings::Seen(begun.beside), None);
+            (self.beside, self.next) = (begun.beside, None);
         } else if place.offset > 0 || is_first {
             self.turn_to(begun, None);
         } else {
@@ -231,8 +182,8 @@ impl PathTrace {
         let has_lines = memchr::memchr_iter(b'\n', &head).nth(1).is_some() || head.len() == HEAD_BYTES;
         self.record.file = file_id(id);
         (self.record.created, self.record.modified) = (created, modified);
-        (self.record.is_telling, self.record.start) = (has_lines, Start(head.clone()));
-        self.beside = Surroundings::Seen(beside);
+        (self.record.is_telling, self.record.start) = (has_lines, Start::of(&head));
+        self.beside = beside;
         let position = Position { offset, learnt, ..Position::default() };
         self.reach = Reach::At(Trace::from(&position, Ends { head, tail: trail }, TAIL_BYTES));
     }
@@ -347,7 +298,8 @@ mod tests {
     fn a_file_that_goes_on_under_another_inode_keeps_its_lines() {
         let mut trace = PathTrace::new(Some(place(7, 0, "")), Beside::default(), 3);
         trace.took(&batch(0, "a\nb\n", true));
-        let mut trace = PathTrace::go_on(&trace.record(), &trace.position(), Some(place(9, 4, "a\nb\n")));
+        let mut trace =
+            PathTrace::go_on(&trace.record(), &trace.position(), Some(place(9, 4, "a\nb\n")), Beside::default());
         trace.begun(begun(place(9, 4, "a\nb\n")));
         trace.took(&batch(4, "c\n", true));
         assert_eq!(at(&trace), (9, 6, 3));
@@ -358,7 +310,7 @@ mod tests {
     fn a_position_in_a_file_that_is_gone_stays_until_another_file_is_read() {
         let mut trace = PathTrace::new(Some(place(7, 0, "")), Beside::default(), 3);
         trace.took(&batch(0, "a\nb\n", true));
-        let mut trace = PathTrace::go_on(&trace.record(), &trace.position(), None);
+        let mut trace = PathTrace::go_on(&trace.record(), &trace.position(), None, Beside::default());
         trace.begun(begun(place(7, 0, "")));
         assert_eq!(at(&trace), (7, 4, 2));
         trace.took(&batch(0, "x\n", true));
