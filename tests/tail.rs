@@ -1203,3 +1203,27 @@ fn r8_a_path_that_is_a_directory_for_a_moment_is_waited_for() {
     place.append("log", "1\n");
     assert_eq!(place.look_long(), "<begin>1\n");
 }
+
+#[test]
+fn r6_r13_what_a_link_is_to_lead_to_may_be_there_before() {
+    let mut place = Place::new("r13_before");
+    let link = |place: &Place, to: &str| {
+        let _ = fs::remove_file(place.path("log"));
+        std::os::unix::fs::symlink(place.path(to), place.path("log")).expect("a link");
+    };
+    place.append("log-1", "1\n2\n");
+    link(&place, "log-1");
+    place.start(&[], options());
+    let mut seen = place.look();
+    for next in ["log-2", "log-3"] {
+        place.append(next, "");
+        seen += &place.look_long();
+    }
+    for (next, line) in [("log-2", "3\n"), ("log-3", "4\n")] {
+        link(&place, next);
+        place.append(next, line);
+    }
+    place.aged("log-2", 1);
+    seen += &place.look_long();
+    assert_eq!(seen, "<begin>1\n2\n<end><begin>3\n<end><begin>4\n");
+}

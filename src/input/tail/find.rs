@@ -66,7 +66,9 @@ impl Tail {
             self.history.iter().filter_map(|path| Some(self.files.stat(path).ok()?.id)).collect();
         // So is what has the name, which a link may lead to.
         let named = self.named();
-        siblings.retain(|sibling| !history.contains(&sibling.stat.id) && named != Some(sibling.stat.id));
+        siblings.retain(|sibling| {
+            !history.contains(&sibling.stat.id) && named != Some(sibling.stat.id) && !self.may_come(sibling)
+        });
         self.known.replace(&siblings);
         self.beside.note(&self.known, None, false);
         self.queue_history()?;
@@ -270,6 +272,11 @@ impl Tail {
         let Some(given) = self.reading.as_ref().map(Reading::given_back) else { return true };
         let is_in = |(mut body, _): (Body, Stat)| given.is_in(&mut body).unwrap_or(true);
         given.offset() == 0 || Body::unpack(&*self.files, &sibling.path).is_ok_and(is_in)
+    }
+
+    /// Whether a link may come to lead to a file: it is made first, and has nothing yet.
+    pub(super) fn may_come(&self, sibling: &Sibling) -> bool {
+        self.neighbourhood.targets().len() > 1 && sibling.stat.size == 0
     }
 
     /// A file from where it has been left; none while another path of the run is at it.

@@ -318,8 +318,9 @@ impl Tail {
             if let Some((listed, siblings)) = listed {
                 // Unless one may be a copy of it, of which nothing that tells it has been given.
                 let known = self.known.clone();
-                let is_known =
-                    |sibling: &Sibling| is_telling || known.has(&sibling.stat) || !self.may_be_of_own(sibling);
+                let is_known = |sibling: &Sibling| {
+                    (is_telling || known.has(&sibling.stat) || !self.may_be_of_own(sibling)) && !self.may_come(sibling)
+                };
                 let siblings: Vec<Sibling> = siblings.into_iter().filter(is_known).collect();
                 self.known.replace(&siblings);
                 self.listed = Some(listed);
