@@ -94,7 +94,12 @@ impl Run {
         lines.push(match holder.and_then(|holder| Some((holder, standings.get(holder.0 as usize)?))) {
             Some((holder, standing)) => {
                 let name = self.output.source_name(holder.0);
-                format!("W is {watermark}, held back by {name}, whose last event came {} ago", ago(standing.heard.0))
+                let since = ago(standing.heard.0);
+                let why = match standing.watermark {
+                    Some(_) => format!("whose last event came {since} ago"),
+                    None => format!("which has had no event yet, for {since}"),
+                };
+                format!("W is {watermark}, held back by {name}, {why}")
             }
             None => format!("W is {watermark}"),
         });
