@@ -400,6 +400,7 @@ impl Tail {
         match found {
             Some((copy, mut rest)) => {
                 self.say(Severity::Detail, &format!("it was copied to {} and emptied", copy.path.display()));
+                self.known.add(copy.stat);
                 rest.is_finished = true;
                 // It has the same bytes up to here: reading goes on, maybe within a line. What has come since, maybe in
                 // further copies, is found behind it.
